@@ -1,0 +1,1 @@
+"""The one-command demo: a private slapd, a mail and SMS catcher, an inbox page."""

@@ -1,0 +1,1 @@
+"""LDAP: connections, finding exactly one user, authenticating managers, one writer per dialect."""

@@ -1,0 +1,95 @@
+"""Structured logs: one event a line, with the correlation id of the call it belongs to, and no secrets.
+
+What may be logged is decided where it is logged: no function of ours hands a token, a password or a credential to the
+log. `Secret` shows itself as `***`; as a second line of defence the last processor blots out anything that has the
+shape of a link's token.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import Any, Literal
+
+import msgspec
+import structlog
+
+correlation: ContextVar[str] = ContextVar("correlation", default="")
+
+_TOKEN = re.compile(r"(?<=/r/)[A-Za-z0-9_-]{43}")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+EventDict = MutableMapping[str, Any]
+
+
+def set_up(level: Literal["debug", "info", "warning", "error"], style: Literal["json", "text"]) -> None:
+    """Send structlog's and the standard library's lines to standard error in one form."""
+    renderer: structlog.typing.Processor
+    if style == "json":
+        renderer = structlog.processors.JSONRenderer(
+            serializer=lambda event, **_: msgspec.json.encode(event, enc_hook=str).decode()
+        )
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        _add_correlation,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.add_log_level,
+        _exception_names_only,
+        _blot_out,
+    ]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Other people's debug lines may show what they send (aiosmtplib and the HTTP client do): warnings are enough.
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+def get(name: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger of this name."""
+    return structlog.get_logger(logger=name)  # type: ignore[no-any-return]
+
+
+def _add_correlation(_logger: object, _method: str, event: EventDict) -> EventDict:
+    if identifier := correlation.get():
+        event.setdefault("correlation", identifier)
+    return event
+
+
+def _exception_names_only(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """An exception is logged as its class and where it was raised: its text may hold what somebody typed."""
+    info = event.pop("exc_info", None)
+    if not info:
+        return event
+    error = info if isinstance(info, BaseException) else (info[1] if isinstance(info, tuple) else sys.exc_info()[1])
+    if error is None:
+        return event
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    event["error"] = type(error).__qualname__
+    event["raised_at"] = " > ".join(places[-6:])
+    return event
+
+
+def _blot_out(_logger: object, _method: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if isinstance(value, str) and "/r/" in value:
+            event[key] = _TOKEN.sub("***", value)
+    return event

@@ -1,0 +1,299 @@
+"""What the rules need from outside: narrow protocols, implemented by the adapters and by the fakes in tests/fakes.
+
+Every method may raise the port's `Unavailable` failure; what else it raises is said at the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Protocol
+
+from pwreset.reset.model import (
+    AuditEvent,
+    Channel,
+    Content,
+    Delivery,
+    Envelope,
+    MessageName,
+    Recipient,
+    RequestFilter,
+    ResetRequest,
+    ServerHealth,
+    Settlement,
+    User,
+)
+from pwreset.reset.policy import Rule
+from pwreset.secret import Secret
+
+
+class Clock(Protocol):
+    """The store's clock, so that several nodes agree."""
+
+    def now(self) -> datetime:
+        """The time, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for waits."""
+        ...
+
+
+class BindOutcome(Enum):
+    """What a simple bind said about a password."""
+
+    RIGHT = "right"  # right, whatever else the directory wants (expired, must change)
+    WRONG = "wrong"  # wrong, or the account is locked and the directory does not tell
+
+
+class Directory(Protocol):
+    """One domain's directory. All methods raise DirectoryUnavailable, DirectoryMisconfigured."""
+
+    @property
+    def domain(self) -> str:
+        """The domain's configured name."""
+        ...
+
+    async def find(self, username: str) -> User:
+        """Exactly one entry whose login attributes match, as the directory compares.
+
+        `protected` may rest on group memberships read up to 30 s ago. Raises UserUnknown, UserAmbiguous.
+        """
+        ...
+
+    async def find_by_id(self, user_id: str) -> User:
+        """The entry with this entryUUID or objectGUID, everything read afresh. Raises UserUnknown."""
+        ...
+
+    def contains(self, dn: str) -> bool:
+        """Whether this text is a DN below the domain's base."""
+        ...
+
+    async def manager_dn(self, login: str) -> str:
+        """The DN of the one entry matched by a login (or by a DN below the base). Raises UserUnknown, UserAmbiguous."""
+        ...
+
+    async def is_manager(self, dn: str) -> bool:
+        """Whether the domain's `managers` list this DN, directly or by a group, nested ones included. Read afresh."""
+        ...
+
+    async def bind(self, dn: str, password: Secret) -> BindOutcome:
+        """Try a password on a connection of its own. An empty password is WRONG and never sent."""
+        ...
+
+    async def rules(self, user: User) -> tuple[Rule, ...]:
+        """The directory's own password rules for this person, as far as they can be read; empty when they cannot."""
+        ...
+
+    async def set_password(self, user: User, password: Secret) -> None:
+        """Write the password, once, under the directory's policy; unlock and clear must-change as the domain says.
+
+        Raises PasswordRefused (with the rules broken), WriteDenied, OutcomeUnclear (the answer was lost after bytes may
+        have left), UserUnknown (the entry is gone).
+        """
+        ...
+
+    async def health(self) -> tuple[ServerHealth, ...]:
+        """One per configured URI, each tried within the domain's deadline. Never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class Store(Protocol):
+    """Reset requests, deliveries and audit events. All methods raise StoreUnavailable.
+
+    Each writing method is one durable transaction: when it returns, a power cut loses nothing of it.
+    """
+
+    async def add(
+        self,
+        request: ResetRequest,
+        deliveries: Sequence[Delivery],
+        events: Sequence[AuditEvent],
+        *,
+        supersede: bool,
+    ) -> None:
+        """A new reset request with its deliveries. With `supersede` the user's older links are revoked with it."""
+        ...
+
+    async def find(self, digests: Sequence[bytes]) -> ResetRequest | None:
+        """The request with one of these digests."""
+        ...
+
+    async def get(self, request_id: str) -> ResetRequest | None:
+        """The request of this id."""
+        ...
+
+    async def deliveries(self, request_id: str) -> tuple[Delivery, ...]:
+        """The deliveries of a request, oldest first."""
+        ...
+
+    async def list(self, wanted: RequestFilter, now: datetime) -> tuple[ResetRequest, ...]:
+        """Requests, newest first, at most `wanted.limit`."""
+        ...
+
+    async def supersede(self, request_id: str, now: datetime) -> int:
+        """Revoke the same user's older links of managers and operators. Says how many. Idempotent."""
+        ...
+
+    async def claim(self, request_id: str, now: datetime, until: datetime, mark: str) -> bool:
+        """Pending -> claimed, if it is pending, unexpired, and no other link of the same user is claimed now.
+
+        One conditional UPDATE; True for exactly one caller.
+        """
+        ...
+
+    async def release(self, request_id: str, now: datetime, events: Sequence[AuditEvent]) -> bool:
+        """Claimed -> pending; or -> revoked, if it was superseded or revoked meanwhile."""
+        ...
+
+    async def settle(
+        self,
+        request_id: str,
+        now: datetime,
+        notices: Sequence[Delivery],
+        events: Sequence[AuditEvent],
+    ) -> bool:
+        """Claimed -> used, with the notices, and the same user's other links revoked. False when it was not claimed."""
+        ...
+
+    async def revoke(self, request_id: str, now: datetime, why: str, events: Sequence[AuditEvent]) -> bool:
+        """Pending -> revoked; its queued deliveries are abandoned. A claimed one is revoked when it is released.
+
+        False when it is used or revoked already.
+        """
+        ...
+
+    async def expired_claims(self, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
+        """Claims whose lease is over: their process died in the middle."""
+        ...
+
+    async def take_deliveries(self, now: datetime, until: datetime, limit: int) -> tuple[Delivery, ...]:
+        """Lease queued deliveries that are due, oldest due first; no other worker gets them before `until`."""
+        ...
+
+    async def settle_deliveries(self, settlements: Sequence[Settlement], events: Sequence[AuditEvent]) -> None:
+        """Outcomes of attempts. SENT and ABANDONED erase the body; a reset link that was sent supersedes older ones."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest queued delivery is due."""
+        ...
+
+    async def sms_since(self, since: datetime) -> int:
+        """How many SMS deliveries were created since then."""
+        ...
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        """Append to the audit trail."""
+        ...
+
+    async def audit(self, after: int, limit: int) -> tuple[AuditEvent, ...]:
+        """Audit events in order, beginning behind the sequence `after`."""
+        ...
+
+    async def counts(self, now: datetime) -> Mapping[str, int]:
+        """Live links, queued deliveries, abandoned deliveries ... for health and commands."""
+        ...
+
+    async def purge(self, before: datetime) -> Mapping[str, int]:
+        """Delete settled or expired requests, their deliveries, and audit events older than `before`; says how many."""
+        ...
+
+    async def health(self) -> ServerHealth:
+        """Whether a durable write works. Never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is queued and close."""
+        ...
+
+
+class Transport(Protocol):
+    """An SMTP relay or an SMS gateway."""
+
+    @property
+    def channel(self) -> Channel:
+        """What it carries."""
+        ...
+
+    async def send(self, envelope: Envelope) -> None:
+        """Hand one message over, within the transport's deadline. Raises DeliveryDeferred, DeliveryRefused."""
+        ...
+
+    async def health(self) -> ServerHealth:
+        """Whether the relay or gateway can be reached and lets us in; sends nothing. Never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
+class Messages(Protocol):
+    """Message templates by name, channel and language."""
+
+    def render(self, name: MessageName, channel: Channel, language: str | None, facts: MessageFacts) -> Content:
+        """A message in the best fitting language; facts are data, never template text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFacts:
+    """What a template may show. `link` is absent in notices."""
+
+    domain: str
+    user: User
+    at: datetime  # when it happened
+    expires_at: datetime | None = None
+    link: Secret | None = None
+    comments: str = ""
+    sender: str = ""  # who asked, as people may see it
+
+
+class Sealer(Protocol):
+    """Seals messages that wait in the outbox: AES-GCM with recipient and delivery id authenticated."""
+
+    def seal(self, content: Content, delivery_id: str, recipient: Recipient) -> bytes:
+        """The sealed content."""
+        ...
+
+    def open(self, body: bytes, delivery_id: str, recipient: Recipient) -> Content:
+        """The content. Raises SealBroken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `count` in `per`."""
+
+    count: int
+    per: timedelta
+
+
+class Counters(Protocol):
+    """Counts what happened under a key, for limits. In memory for one process, shared where there are several."""
+
+    async def take(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
+        """Count one. None: within the limit. Else: how long until one fits; then nothing is counted."""
+        ...
+
+    async def peek(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
+        """Like `take`, without counting."""
+        ...
+
+    async def forget(self, key: str) -> None:
+        """Start this key anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """The configured domains by name; names match without regard to letter case."""
+
+    by_name: Mapping[str, Directory] = field(default_factory=dict)

@@ -1,0 +1,44 @@
+"""What every use case is given: built once by `pwreset.wiring`, and by the tests from fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pwreset.errors import DomainMissing, DomainUnknown
+from pwreset.reset.managers import LogIns
+from pwreset.reset.model import Channel
+from pwreset.reset.ports import Clock, Counters, Directory, Messages, Sealer, Store, Transport
+from pwreset.reset.tokens import Keys
+from pwreset.settings import Configuration, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Settings and adapters. `directories` is keyed by the domains' configured names."""
+
+    configuration: Configuration
+    clock: Clock
+    store: Store
+    directories: Mapping[str, Directory]
+    transports: Mapping[Channel, Transport]
+    messages: Messages
+    sealer: Sealer
+    keys: Keys
+    counters: Counters
+    log_ins: LogIns = field(default_factory=LogIns)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings file."""
+        return self.configuration.settings
+
+    def domain_name(self, wanted: str | None) -> str:
+        """The configured name of a domain, without regard to letter case. Raises DomainUnknown, DomainMissing."""
+        name = wanted or self.settings.default_domain
+        if name is None:
+            raise DomainMissing
+        for configured in self.directories:
+            if configured.casefold() == name.casefold():
+                return configured
+        raise DomainUnknown(name)

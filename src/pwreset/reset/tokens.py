@@ -1,0 +1,148 @@
+"""Tokens, digests and the keys they are made with.
+
+A link's token is 256 random bits. The store holds only its HMAC-SHA-256, under a key that is not in the database, and
+an HMAC over the row's fixed fields (`binding`): a copy of the database opens nothing, and a row that somebody else
+wrote or edited is no link. Every purpose has its own key, derived from the key file's by HKDF (RFC 5869).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+
+import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from pwreset.reset.model import ResetRequest
+from pwreset.secret import Secret
+
+TOKEN_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """One key of the key file. `id` is public, `value` is 32 bytes."""
+
+    id: str
+    value: bytes
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for this purpose alone."""
+        return _derive(self.value, purpose)
+
+
+@cache
+def _derive(value: bytes, purpose: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"pwreset {purpose}".encode()).derive(value)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """The keys of the key file, newest first: the first one makes, all of them check."""
+
+    keys: tuple[Key, ...]
+
+    @property
+    def newest(self) -> Key:
+        """The key new things are made with."""
+        return self.keys[0]
+
+    def digests(self, token: Secret) -> tuple[bytes, ...]:
+        """What the store may hold for this token, the newest key's first."""
+        text = token.reveal().encode()
+        return tuple(_mac(key.derive("link digest"), text) for key in self.keys)
+
+    def bind(self, request: ResetRequest) -> ResetRequest:
+        """The request with its `binding`."""
+        return replace(request, binding=_mac(self.newest.derive("request binding"), _fixed(request)))
+
+    def is_bound(self, request: ResetRequest) -> bool:
+        """Whether the request's fixed fields are those it was born with."""
+        text = _fixed(request)
+        return any(hmac.compare_digest(_mac(key.derive("request binding"), text), request.binding) for key in self.keys)
+
+    def form_token(self, digest: bytes) -> str:
+        """What a form of this link must carry; worthless for any other link."""
+        return base64.urlsafe_b64encode(_mac(self.newest.derive("form token"), digest)).decode().rstrip("=")
+
+    def is_form_token(self, digest: bytes, presented: str) -> bool:
+        """Whether a form belongs to this link."""
+        candidates = [
+            base64.urlsafe_b64encode(_mac(key.derive("form token"), digest)).rstrip(b"=") for key in self.keys
+        ]
+        return any(hmac.compare_digest(candidate, presented.encode()) for candidate in candidates)
+
+
+def new_token() -> Secret:
+    """256 random bits, base64url, 43 characters."""
+    return Secret(secrets.token_urlsafe(KEY_BYTES))
+
+
+def new_id() -> str:
+    """A public id: 96 random bits in hex."""
+    return secrets.token_hex(12)
+
+
+def new_key() -> Key:
+    """A fresh key."""
+    return Key(id=secrets.token_hex(4), value=secrets.token_bytes(KEY_BYTES))
+
+
+def read_token(text: str) -> Secret | None:
+    """A token from a URL or cookie, or None when it cannot be one."""
+    return Secret(text) if TOKEN_SHAPE.match(text) else None
+
+
+def write_keys(keys: Sequence[Key]) -> str:
+    """The key file's text: one `id base64` a line, newest first."""
+    return "".join(f"{key.id} {base64.b64encode(key.value).decode()}\n" for key in keys)
+
+
+def read_keys(text: str) -> Keys:
+    """Keys from a key file's text. Raises ValueError, without its content, when it is none."""
+    keys = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            key_id, encoded = line.split()
+            key = Key(key_id, base64.b64decode(encoded, validate=True))
+        except ValueError:
+            raise ValueError(f"line {number} is no key") from None
+        if len(key.value) != KEY_BYTES:
+            raise ValueError(f"the key in line {number} has not {KEY_BYTES} bytes")
+        keys.append(key)
+    if not keys:
+        raise ValueError("it holds no key")
+    return Keys(tuple(keys))
+
+
+def _mac(key: bytes, text: bytes) -> bytes:
+    return hmac.digest(key, text, sha256)
+
+
+def _fixed(request: ResetRequest) -> bytes:
+    """All fields that are fixed at birth, in one unambiguous text."""
+    return msgspec.json.encode(
+        [
+            request.id,
+            request.digest.hex(),
+            request.domain,
+            request.user_id,
+            request.mode.value,
+            request.origin.value,
+            request.asked_by,
+            request.created_at.isoformat(),
+            request.expires_at.isoformat(),
+            request.password_mark,
+            [[recipient.channel.value, recipient.address] for recipient in request.sent_to],
+        ]
+    )

@@ -1,0 +1,34 @@
+"""The settings: declared in `sections`, loaded by `load`, documented by `reference`."""
+
+from pwreset.settings.load import Configuration, load
+from pwreset.settings.sections import (
+    DeliverySettings,
+    Domain,
+    Limits,
+    Links,
+    Log,
+    Mail,
+    ManagerApi,
+    Password,
+    Server,
+    Settings,
+    Sms,
+    StoreSettings,
+)
+
+__all__ = [
+    "Configuration",
+    "DeliverySettings",
+    "Domain",
+    "Limits",
+    "Links",
+    "Log",
+    "Mail",
+    "ManagerApi",
+    "Password",
+    "Server",
+    "Settings",
+    "Sms",
+    "StoreSettings",
+    "load",
+]

@@ -1,0 +1,1 @@
+"""Reset requests, deliveries and audit events in SQL."""

@@ -1,0 +1,1 @@
+"""The HTTPS server: the Manager API and people's pages."""
