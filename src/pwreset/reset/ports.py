@@ -173,8 +173,17 @@ class Store(Protocol):
         """Claims whose lease is over: their process died in the middle."""
         ...
 
-    async def take_deliveries(self, now: datetime, until: datetime, limit: int) -> tuple[Delivery, ...]:
-        """Lease queued deliveries that are due, oldest due first; no other worker gets them before `until`."""
+    async def take_deliveries(
+        self, channel: Channel, now: datetime, until: datetime, limit: int
+    ) -> tuple[Delivery, ...]:
+        """Lease queued deliveries of a channel that are due, oldest due first; nobody else gets them before `until`."""
+        ...
+
+    async def reclaim(self, now: datetime) -> int:
+        """Make all queued deliveries due now, and end all claims' leases: what a process that died had under way.
+
+        For the start of the one process that serves this store. Says how many deliveries.
+        """
         ...
 
     async def settle_deliveries(self, settlements: Sequence[Settlement], events: Sequence[AuditEvent]) -> None:
