@@ -180,9 +180,10 @@ class Store(Protocol):
         ...
 
     async def reclaim(self, now: datetime) -> int:
-        """Make all queued deliveries due now, and end all claims' leases: what a process that died had under way.
+        """Make all queued deliveries due now: what a process that died had under way. Says how many.
 
-        For the start of the one process that serves this store. Says how many deliveries.
+        For the start of the one process that serves this store. Claims keep their leases: the directory may still be
+        busy with a write of the dead process.
         """
         ...
 
