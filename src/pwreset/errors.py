@@ -379,13 +379,22 @@ class CookieMissing(LinkDead):
         super().__init__("Open the link in your message again")
 
 
+class FormTooLarge(PwresetError):
+    family = Family.PARAMETER
+    reason = "form-too-large"
+    meaning = "The form that a browser sent is larger than a form of ours can be."
+
+    def __init__(self) -> None:
+        super().__init__("The form is too large")
+
+
 # --- the new password --------------------------------------------------------------------------------------------
 
 
 class PasswordRefused(PwresetError):
     """The password was refused, by us or by the directory; nothing changed and the link is still good.
 
-    `rules` are the codes of the rules that were broken (`pwreset.reset.policy.RuleCode` values).
+    `rules` are those that were broken (`pwreset.reset.policy.Rule`).
     """
 
     family = Family.PASSWORD
