@@ -329,7 +329,8 @@ class LinkUnknown(LinkDead):
     reason = "link-unknown"
     meaning = "No such link, or it was revoked: the page does not tell the two apart."
 
-    def __init__(self) -> None:
+    def __init__(self, cause: str = "unknown") -> None:
+        self.cause = cause  # for the log and the audit trail, never for the page
         super().__init__("This link is not valid")
 
 

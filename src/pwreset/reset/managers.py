@@ -1,27 +1,96 @@
-"""Use case: a manager logs in (SECURITY, rule 9)."""
+"""Use case: a manager logs in (SECURITY, rule 9).
+
+He is found and his membership read first, with the service account; only a manager's DN is ever bound. So nobody can
+use the Manager API to lock other people's accounts or to test their passwords.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
-from pwreset.reset.model import Manager
+from pwreset.errors import BadCredentials, DomainMissing, DomainUnknown, TooManyFailures, UserAmbiguous, UserUnknown
+from pwreset.logs import correlation
+from pwreset.reset.audit import Event
+from pwreset.reset.model import AuditEvent, Manager
+from pwreset.reset.ports import BindOutcome, Limit
 from pwreset.secret import Secret
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
 
+ACCOUNT_WINDOW = timedelta(minutes=15)
+ADDRESS_WINDOW = timedelta(minutes=1)
+TRUST = timedelta(hours=24)  # how long an address and account that succeeded are exempt from what strangers use up
+REMEMBERED_AT_MOST = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a caller presented: `DOMAIN\\user`, `user@suffix`, `user` or a DN, and a password."""
+    r"""What a caller presented: `DOMAIN\user`, `user@suffix`, `user` or a DN, and a password."""
 
     login: str
     password: Secret
 
 
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A login, read: which domain it belongs to and what is looked up there."""
+
+    domain: str
+    login: str
+
+
 class LogIns:
-    """What is remembered of successful log-ins, in this process's memory only."""
+    """What is remembered of successful log-ins: in this process's memory only, under a key that dies with it."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._managers: OrderedDict[bytes, tuple[Manager, datetime]] = OrderedDict()
+        self._trusted: OrderedDict[tuple[str, str], datetime] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Log-ins of one account go one by one, so that failures are counted before the next one is tried."""
+        return self._locks.setdefault(name.casefold(), asyncio.Lock())
+
+    def recall(self, credentials: Credentials, now: datetime) -> Manager | None:
+        """The manager with these credentials, if they succeeded lately."""
+        manager, until = self._managers.get(self._trace(credentials), (None, now))
+        return manager if until > now else None
+
+    def remember(self, credentials: Credentials, manager: Manager, until: datetime) -> None:
+        """These credentials are good until then."""
+        self._managers[self._trace(credentials)] = (manager, until)
+        if len(self._managers) > REMEMBERED_AT_MOST:
+            self._managers.popitem(last=False)
+
+    def trusts(self, address: str, account: str, now: datetime) -> bool:
+        """Whether this account has logged in from this address lately."""
+        return self._trusted.get((address, account), now) > now
+
+    def trust(self, address: str, account: str, until: datetime) -> None:
+        """This account has just logged in from this address."""
+        self._trusted[address, account] = until
+        if len(self._trusted) > REMEMBERED_AT_MOST:
+            self._trusted.popitem(last=False)
+
+    def distrust(self, address: str, account: str) -> None:
+        """This account has just failed to log in from this address."""
+        self._trusted.pop((address, account), None)
+
+    def _trace(self, credentials: Credentials) -> bytes:
+        login = credentials.login.encode(errors="surrogatepass")
+        password = credentials.password.reveal().encode(errors="surrogatepass")
+        return hmac.digest(self._key, len(login).to_bytes(4, "big") + login + password, sha256)
 
 
 async def log_in(credentials: Credentials, address: str, services: Services) -> Manager:
@@ -30,4 +99,120 @@ async def log_in(credentials: Credentials, address: str, services: Services) -> 
     Raises BadCredentials (unknown, wrong or no manager: one answer), TooManyFailures (the directory was not asked),
     DirectoryUnavailable, DirectoryMisconfigured.
     """
-    raise NotImplementedError
+    known = services.log_ins.recall(credentials, services.clock.now())
+    if known is not None:
+        return known
+    async with services.log_ins.lock(credentials.login):
+        known = services.log_ins.recall(credentials, services.clock.now())
+        return known or await _log_in(credentials, address, services)
+
+
+async def _log_in(credentials: Credentials, address: str, services: Services) -> Manager:
+    now = services.clock.now()
+    account = credentials.login.casefold()
+    trusted = services.log_ins.trusts(address, account, now)
+    if not trusted:
+        _refuse_if_limited(await services.counters.peek(*_by_address(address, services), now))
+    try:
+        name, dn, scope = await _identify(credentials.login, services)
+    except (BadCredentials, DomainUnknown, DomainMissing, UserUnknown, UserAmbiguous):
+        await _failed(credentials, address, "not-a-manager", services)
+        raise BadCredentials from None
+    # The counter is the entry's, whichever of his names a stranger tries.
+    async with services.log_ins.lock(dn):
+        by_account = _by_account(name.domain, dn, services)
+        if not trusted:
+            _refuse_if_limited(await services.counters.peek(*by_account, now))
+        if (
+            not credentials.password
+            or await services.directories[name.domain].bind(dn, credentials.password) is BindOutcome.WRONG
+        ):
+            services.log_ins.distrust(address, account)
+            await services.counters.take(*by_account, now)
+            await _failed(credentials, address, "wrong-password", services)
+            raise BadCredentials
+        await services.counters.forget(by_account[0])
+    return await _succeeded(credentials, Manager(dn, credentials.login, name.domain, scope), address, services)
+
+
+async def _identify(login: str, services: Services) -> tuple[_Name, str, frozenset[str]]:
+    """The manager's domain, DN and scope, read with the service account. Raises what makes him none."""
+    name = _read(login, services)
+    dn = await services.directories[name.domain].manager_dn(name.login)
+    scope = frozenset([domain async for domain in _scope(name.domain, dn, services)])
+    if not scope:
+        raise BadCredentials
+    return name, dn, scope
+
+
+def _read(login: str, services: Services) -> _Name:
+    """Which domain a login belongs to. Never guessed: a help desk of one domain must not act on another."""
+    if "=" in login:
+        for domain, directory in services.directories.items():
+            if directory.contains(login):
+                return _Name(domain, login)
+    if "\\" in login:
+        domain, _, user = login.partition("\\")
+        return _Name(services.domain_name(domain), user)
+    if "@" in login:
+        user, _, suffix = login.rpartition("@")
+        for domain, settings in services.settings.domains.items():
+            if suffix.casefold() in (known.casefold() for known in settings.login_suffixes):
+                return _Name(domain, user)
+        raise BadCredentials
+    return _Name(services.domain_name(None), login)
+
+
+async def _scope(home: str, dn: str, services: Services) -> AsyncIterator[str]:
+    """The domains that list this DN. Only those on the same servers: elsewhere the same DN is somebody else."""
+    servers = _servers(home, services)
+    for domain, directory in services.directories.items():
+        if _servers(domain, services) == servers and await directory.is_manager(dn):
+            yield domain
+
+
+def _servers(domain: str, services: Services) -> frozenset[str]:
+    return frozenset(uri.rstrip("/").casefold() for uri in services.settings.domains[domain].uris)
+
+
+def _by_address(address: str, services: Services) -> tuple[str, Limit]:
+    return f"login-address:{address}", Limit(
+        services.settings.limits.failed_logins_per_address_per_minute, ADDRESS_WINDOW
+    )
+
+
+def _by_account(domain: str, dn: str, services: Services) -> tuple[str, Limit]:
+    return f"login-account:{domain}:{dn.casefold()}", Limit(
+        services.settings.limits.failed_logins_per_account, ACCOUNT_WINDOW
+    )
+
+
+def _refuse_if_limited(wait: timedelta | None) -> None:
+    if wait is not None:
+        raise TooManyFailures(wait)
+
+
+async def _failed(credentials: Credentials, address: str, reason: str, services: Services) -> None:
+    now = services.clock.now()
+    await services.counters.take(*_by_address(address, services), now)
+    await services.store.record([_event(Event.LOGIN_REFUSED, credentials.login[:256], address, now, reason=reason)])
+
+
+async def _succeeded(credentials: Credentials, manager: Manager, address: str, services: Services) -> Manager:
+    now = services.clock.now()
+    services.log_ins.trust(address, credentials.login.casefold(), now + TRUST)
+    until = now + timedelta(seconds=services.settings.manager_api.remember_seconds)
+    services.log_ins.remember(credentials, manager, until)
+    await services.store.record([_event(Event.LOGIN_SUCCEEDED, manager.dn, address, now)])
+    return manager
+
+
+def _event(event: Event, who: str, address: str, at: datetime, **facts: str) -> AuditEvent:
+    return AuditEvent(
+        name=event.event_name,
+        at=at,
+        actor=f"manager:{who}",
+        address=address,
+        correlation=correlation.get(),
+        facts={**facts},
+    )

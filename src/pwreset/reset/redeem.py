@@ -1,16 +1,50 @@
-"""Use cases: open a link, set the password."""
+"""Use cases: open a link, set the password.
+
+A link is good while its row is pending, unexpired and ours, and while the person behind it is as it was: the same
+entry, enabled, unprotected, with the same password and the same addresses (SECURITY, rule 4). All of it is looked at
+again when the password is set, after the claim.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pwreset.reset.model import ResetRequest, User
-from pwreset.reset.policy import Rule
+from pwreset import logs
+from pwreset.errors import (
+    LinkBusy,
+    LinkExpired,
+    LinkUnknown,
+    LinkUsed,
+    OutcomeUnclear,
+    PasswordRefused,
+    PwresetError,
+    StoreUnavailable,
+    TooManyFailures,
+    Unavailable,
+    UserDisabled,
+    UserLocked,
+    UserUnknown,
+)
+from pwreset.reset import audit
+from pwreset.reset.model import AccountState, Channel, RequestState, ResetRequest, User
+from pwreset.reset.notices import password_changed_notices
+from pwreset.reset.policy import Rule, broken_rules, our_rules
+from pwreset.reset.ports import BindOutcome, Limit
+from pwreset.reset.recipients import usable_mails, usable_mobiles
+from pwreset.reset.recover import recover
 from pwreset.secret import Secret
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
+
+HOUR = timedelta(hours=1)
+T = TypeVar("T")
+
+log = logs.get("redeem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +62,195 @@ async def open_link(token: Secret, services: Services) -> OpenLink:
     Raises LinkUnknown (also: revoked, changed elsewhere, user gone or disabled), LinkUsed, LinkExpired, LinkBusy,
     Unavailable (the link is kept).
     """
-    raise NotImplementedError
+    request = await _find(token, services)
+    user = await _user(request, services)
+    return OpenLink(request, user, await _rules(user, services))
 
 
 async def set_password(token: Secret, password: Secret, address: str, services: Services) -> User:
     """Set the password of the link's user, once, and settle the link.
 
-    Raises what `open_link` raises, PasswordRefused and WriteDenied (the link stays good), OutcomeUnclear.
+    Raises what `open_link` raises, PasswordRefused and WriteDenied (the link stays good), TooManyFailures,
+    OutcomeUnclear.
     """
-    raise NotImplementedError
+    request = await _find(token, services)
+    await _limit_tries(request, services)
+    try:
+        user = await _user(request, services)
+    except LinkUnknown as death:
+        await _bury(request, address, death, services)
+        raise
+    broken = broken_rules(password, user, services.settings.password)
+    if broken:
+        raise PasswordRefused(broken)
+    now = services.clock.now()
+    if not await services.store.claim(request.id, now, now + _lease(user, services), user.entry_mark):
+        await _find(token, services)  # says why, if it can be told
+        raise LinkBusy
+    return await _to_the_end(_set_claimed(request, password, address, services))
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """A claimed link is seen through even if the browser hangs up or the server is told to stop."""
+    return await asyncio.shield(asyncio.create_task(work))
+
+
+async def _find(token: Secret, services: Services) -> ResetRequest:
+    """The good request of this token, as far as the store knows. Raises LinkDead."""
+    request = await services.store.find(services.keys.digests(token))
+    if request is None:
+        raise LinkUnknown
+    if not services.keys.is_bound(request) or request.domain not in services.directories:
+        log.warning("a row of the store is not as we wrote it, or its domain is gone", request=request.id)
+        raise LinkUnknown
+    now = services.clock.now()
+    if request.state is RequestState.CLAIMED:
+        if request.claimed_until is not None and request.claimed_until > now:
+            raise LinkBusy
+        await recover(request, services)
+        return await _find(token, services)
+    if request.state is RequestState.USED:
+        raise LinkUsed
+    if request.state is RequestState.REVOKED:
+        raise LinkUnknown
+    if request.expires_at <= now:
+        raise LinkExpired
+    return request
+
+
+async def _user(request: ResetRequest, services: Services) -> User:
+    """The link's user, as he must be for the link to be good. Raises LinkUnknown; its cause is a note of its own."""
+    try:
+        user = await services.directories[request.domain].find_by_id(request.user_id)
+    except UserUnknown:
+        cause = "user-gone"
+    else:
+        cause = _cause_of_death(request, user, services)
+        if not cause:
+            return user
+    log.info("link is dead", request=request.id, cause=cause)
+    raise LinkUnknown(cause)
+
+
+def _cause_of_death(request: ResetRequest, user: User, services: Services) -> str:
+    domain = services.settings.domains[request.domain]
+    if user.protected:
+        return "user-protected"
+    if user.state is AccountState.DISABLED:
+        return "user-disabled"
+    if user.state is AccountState.LOCKED and not domain.unlock:
+        return "user-locked"
+    if user.password_mark != request.password_mark:
+        return "changed-elsewhere"
+    current = {
+        Channel.MAIL: {recipient.address.casefold() for recipient in usable_mails(user)},
+        Channel.SMS: {recipient.address for recipient in usable_mobiles(user, domain.country)},
+    }
+    if any(sent_to.address.casefold() not in current[sent_to.channel] for sent_to in request.sent_to):
+        return "address-left"
+    return ""
+
+
+async def _rules(user: User, services: Services) -> tuple[Rule, ...]:
+    """Ours, then the directory's, as far as it tells them."""
+    try:
+        theirs = await services.directories[user.domain].rules(user)
+    except Unavailable:
+        theirs = ()
+    return our_rules(services.settings.password, theirs)
+
+
+async def _limit_tries(request: ResetRequest, services: Services) -> None:
+    limit = Limit(services.settings.limits.password_tries_per_link_per_hour, HOUR)
+    wait = await services.counters.take(f"password-tries:{request.id}", limit, services.clock.now())
+    if wait is not None:
+        raise TooManyFailures(wait)
+
+
+def _lease(user: User, services: Services) -> timedelta:
+    """Longer than all the directory may take: connecting, looking, writing, looking again."""
+    return timedelta(seconds=4 * services.settings.domains[user.domain].timeout_seconds + 10)
+
+
+async def _set_claimed(request: ResetRequest, password: Secret, address: str, services: Services) -> User:
+    """Write the password of a claimed link; then settle it, or release it when nothing was changed."""
+    try:
+        user = await _user(request, services)
+        await _write(user, password, services)
+    except OutcomeUnclear:
+        event = audit.by_user(
+            audit.Event.PASSWORD_UNCLEAR, services.clock.now(), request, address, logs.correlation.get()
+        )
+        await services.store.record([event])
+        raise
+    except (LinkUnknown, UserUnknown, UserDisabled, UserLocked) as death:
+        await _bury(request, address, death, services)
+        raise LinkUnknown from None
+    except PwresetError as error:
+        await _release(request, address, error, services)
+        raise
+    await _settle(request, user, address, services)
+    return user
+
+
+async def _write(user: User, password: Secret, services: Services) -> None:
+    """Write the password; when the answer is lost, try it before claiming success.
+
+    When that does not tell, the claim is left to `recover`: a write that is still under way must not meet a link that
+    is good again. Raises OutcomeUnclear.
+    """
+    directory = services.directories[user.domain]
+    try:
+        await directory.set_password(user, password)
+    except OutcomeUnclear:
+        try:
+            outcome = await directory.bind(user.dn, password)
+        except Unavailable:
+            outcome = BindOutcome.WRONG
+        if outcome is BindOutcome.WRONG:
+            raise
+
+
+async def _release(request: ResetRequest, address: str, error: PwresetError, services: Services) -> None:
+    """Nothing was changed: the link is good for another try."""
+    rules = (
+        [rule.code.value for rule in error.rules if isinstance(rule, Rule)]
+        if isinstance(error, PasswordRefused)
+        else []
+    )
+    now = services.clock.now()
+    event = audit.by_user(
+        audit.Event.PASSWORD_REFUSED,
+        now,
+        request,
+        address,
+        logs.correlation.get(),
+        reason=error.reason,
+        rules=" ".join(rules),
+    )
+    await services.store.release(request.id, now, [event])
+
+
+async def _bury(request: ResetRequest, address: str, death: PwresetError, services: Services) -> None:
+    """The person is no longer as he was: the link is revoked for good."""
+    now = services.clock.now()
+    cause = death.cause if isinstance(death, LinkUnknown) else death.reason
+    event = audit.by_user(audit.Event.LINK_DIED, now, request, address, logs.correlation.get(), reason=cause)
+    await services.store.revoke(request.id, now, cause, [event])
+    await services.store.release(request.id, now, [])  # where it was claimed
+
+
+async def _settle(request: ResetRequest, user: User, address: str, services: Services) -> None:
+    now = services.clock.now()
+    notices = password_changed_notices(request, user, now, services)
+    correlation = logs.correlation.get()
+    events = [audit.by_user(audit.Event.PASSWORD_SET, now, request, address, correlation, notices=len(notices))]
+    if not notices:
+        events.append(audit.by_user(audit.Event.NOTICE_IMPOSSIBLE, now, request, address, correlation))
+    try:
+        await services.store.settle(request.id, now, notices, events)
+    except StoreUnavailable:
+        # The password is set and the person must know. The directory's change time keeps the link dead, and the claim
+        # is settled with its notice once its lease is over.
+        log.warning("password set, but the link could not be settled yet", request=request.id)
+    services.outbox.bell.set()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pwreset.reset.model import Asker, Delivery, RequestFilter, ResetRequest
+from pwreset.errors import NotManagerOfDomain, RequestNotFound
+from pwreset.reset import audit
+from pwreset.reset.model import Asker, Delivery, RequestFilter, RequestState, ResetRequest
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
 
 Scope = frozenset[str] | None  # the domains one may act on; None: all
+EXPIRED = "expired"
+HIGHEST_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,20 @@ class RequestView:
 
 async def get_request(request_id: str, scope: Scope, services: Services) -> RequestView:
     """One request. Raises RequestNotFound, also when it lies outside the scope."""
-    raise NotImplementedError
+    request = await services.store.get(request_id)
+    if request is None or (scope is not None and request.domain not in scope):
+        raise RequestNotFound(request_id[:64])
+    return _view(request, await services.store.deliveries(request.id), services.clock.now())
 
 
 async def list_requests(wanted: RequestFilter, scope: Scope, services: Services) -> tuple[RequestView, ...]:
     """Requests, newest first, within the scope; deliveries are left empty. Raises NotManagerOfDomain, DomainUnknown."""
-    raise NotImplementedError
+    domains = frozenset(services.domain_name(domain) for domain in wanted.domains) if wanted.domains else scope
+    if scope is not None and domains is not None and (outside := sorted(domains - scope)):
+        raise NotManagerOfDomain(outside[0])
+    now = services.clock.now()
+    within = replace(wanted, domains=domains, limit=min(wanted.limit, HIGHEST_LIMIT))
+    return tuple(_view(request, (), now) for request in await services.store.list(within, now))
 
 
 async def revoke_request(request_id: str, asker: Asker, scope: Scope, services: Services) -> RequestView:
@@ -37,4 +50,21 @@ async def revoke_request(request_id: str, asker: Asker, scope: Scope, services: 
 
     Raises RequestNotFound.
     """
-    raise NotImplementedError
+    view = await get_request(request_id, scope, services)
+    now = services.clock.now()
+    revoked = audit.by_asker(
+        audit.Event.REQUEST_REVOKED,
+        now,
+        asker,
+        domain=view.request.domain,
+        user=view.request.user_login,
+        request_id=request_id,
+        reason="revoked-by-hand",
+    )
+    await services.store.revoke(request_id, now, "revoked-by-hand", [revoked])
+    return await get_request(request_id, scope, services)
+
+
+def _view(request: ResetRequest, deliveries: tuple[Delivery, ...], now: datetime) -> RequestView:
+    expired = request.state is RequestState.PENDING and request.expires_at <= now
+    return RequestView(request, deliveries, EXPIRED if expired else request.state.value)

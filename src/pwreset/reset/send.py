@@ -1,13 +1,96 @@
-"""Use case: send a reset request."""
+"""Use case: send a reset request.
+
+Read the ask, find the person, mint the link, write it down with its messages in one transaction, hand the messages
+over, answer. Whatever fails before the answer leaves nothing alive: the person's older links die only once the answer
+is a link.
+"""
 
 from __future__ import annotations
 
+import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pwreset.reset.model import SendRequest, SentLink
+from pwreset import logs
+from pwreset.errors import (
+    AskRefused,
+    ChannelNotConfigured,
+    CommentsInvalid,
+    ExpiresOutOfRange,
+    MessageRefused,
+    MethodUnknown,
+    NoMailAddress,
+    NoMobileNumber,
+    NoneNotAllowed,
+    NotManagerOfDomain,
+    Overloaded,
+    PwresetError,
+    SmsBudgetSpent,
+    StoreUnavailable,
+    TooManyRequests,
+    Unavailable,
+    UserDisabled,
+    UserLocked,
+    UsernameInvalid,
+    UserProtected,
+)
+from pwreset.reset import audit
+from pwreset.reset.dispatch import Outcome, lease_until, outcomes
+from pwreset.reset.model import (
+    AccountState,
+    Asker,
+    AuditEvent,
+    Channel,
+    Delivery,
+    DeliveryMode,
+    MessageName,
+    Recipient,
+    ResetRequest,
+    SendRequest,
+    SentLink,
+    User,
+)
+from pwreset.reset.notices import every_address, message
+from pwreset.reset.ports import Limit, MessageFacts
+from pwreset.reset.recipients import country_code, usable_mail, usable_mobile
+from pwreset.reset.tokens import new_id, new_token
+from pwreset.secret import Secret
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
+
+LONGEST_USERNAME = 256
+LONGEST_COMMENTS = 1000
+LONGEST_LIFETIME = 720
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+SMS_OF_THE_DAY = "sms:day"
+
+log = logs.get("send")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The ask, read: what is to be made for whom."""
+
+    domain: str
+    username: str
+    mode: DeliveryMode
+    lifetime: timedelta
+    comments: str
+    asker: Asker
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Whom the link is for and where it goes; `failures` are those that another channel makes up for."""
+
+    user: User
+    recipients: tuple[Recipient, ...]
+    failures: tuple[str, ...]
 
 
 async def send(ask: SendRequest, services: Services) -> SentLink:
@@ -15,4 +98,260 @@ async def send(ask: SendRequest, services: Services) -> SentLink:
 
     Raises AskRefused (nothing is alive or sent, older links are as they were), NotManagerOfDomain, Unavailable.
     """
-    raise NotImplementedError
+    try:
+        plan = _read(ask, services)
+        await _limit_before_the_look_up(plan, services)
+        user = await services.directories[plan.domain].find(plan.username)
+        _refuse_if_not_resettable(user, services)
+        target = _recipients(plan, user, services)
+        await _limit_by_user_and_destination(target, services)
+        return await _issue(plan, target, ask.wait_until, services)
+    except (AskRefused, NotManagerOfDomain, Unavailable) as error:
+        await _record_refusal(ask, error, services)
+        raise
+
+
+def _read(ask: SendRequest, services: Services) -> _Plan:
+    """The ask against the settings. Raises what is wrong with it."""
+    domain = services.domain_name(ask.domain)
+    if ask.scope is not None and domain not in ask.scope:
+        raise NotManagerOfDomain(domain)
+    username = ask.username.strip()
+    if not 1 <= len(username) <= LONGEST_USERNAME:
+        raise UsernameInvalid
+    return _Plan(
+        domain=domain,
+        username=username,
+        mode=_mode(ask, services),
+        lifetime=_lifetime(ask, domain, services),
+        comments=_comments(ask.comments or ""),
+        asker=ask.asker,
+    )
+
+
+def _mode(ask: SendRequest, services: Services) -> DeliveryMode:
+    links = services.settings.links
+    try:
+        mode = DeliveryMode((ask.mode or links.delivery_mode).upper())
+    except ValueError:
+        raise MethodUnknown from None
+    if mode is DeliveryMode.NONE and not links.allow_none:
+        raise NoneNotAllowed
+    return mode
+
+
+def _lifetime(ask: SendRequest, domain: str, services: Services) -> timedelta:
+    links = services.settings.links
+    highest = min(LONGEST_LIFETIME, services.settings.domains[domain].max_lifetime_hours or links.max_lifetime_hours)
+    if ask.lifetime_hours is None:
+        return timedelta(hours=min(links.lifetime_hours, highest))
+    if not 1 <= ask.lifetime_hours <= highest:
+        raise ExpiresOutOfRange(highest)
+    return timedelta(hours=ask.lifetime_hours)
+
+
+def _comments(comments: str) -> str:
+    """The sender's note as plain text: line breaks and tabs stay, other control characters refuse it."""
+    text = comments.replace("\r\n", "\n").replace("\r", "\n").strip()
+    controls = any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t" for character in text)
+    if len(text) > LONGEST_COMMENTS or controls:
+        raise CommentsInvalid
+    return text
+
+
+async def _limit_before_the_look_up(plan: _Plan, services: Services) -> None:
+    limits, now = services.settings.limits, services.clock.now()
+    for key, limit in (
+        ("asks:all", Limit(limits.requests_per_minute, MINUTE)),
+        (f"asks-by:{plan.asker.name}", Limit(limits.requests_per_manager_per_minute, MINUTE)),
+    ):
+        wait = await services.counters.take(key, limit, now)
+        if wait is not None:
+            raise Overloaded(wait)
+    typed = f"asks-for-name:{plan.domain}:{plan.username.casefold()}"
+    if await services.counters.take(typed, Limit(limits.links_per_user_per_hour, HOUR), now) is not None:
+        raise TooManyRequests
+
+
+def _refuse_if_not_resettable(user: User, services: Services) -> None:
+    if user.protected:
+        raise UserProtected
+    if user.state is AccountState.DISABLED:
+        raise UserDisabled
+    if user.state is AccountState.LOCKED and not services.settings.domains[user.domain].unlock:
+        raise UserLocked
+
+
+def _recipients(plan: _Plan, user: User, services: Services) -> _Target:
+    """One address per channel, and the failures that the other channel makes up for. Raises when no channel is left."""
+    found: list[Recipient] = []
+    errors: list[AskRefused] = []
+    for channel in plan.mode.channels:
+        try:
+            found.append(_recipient(channel, user, services))
+        except AskRefused as error:
+            errors.append(error)
+    if errors and not found:
+        raise errors[0]
+    return _Target(user, tuple(found), tuple(error.reason for error in errors))
+
+
+def _recipient(channel: Channel, user: User, services: Services) -> Recipient:
+    if channel not in services.transports:
+        raise ChannelNotConfigured(channel.value)
+    if channel is Channel.MAIL:
+        recipient = usable_mail(user)
+        if recipient is None:
+            raise NoMailAddress
+        return recipient
+    recipient = usable_mobile(user, services.settings.domains[user.domain].country)
+    allowed = services.settings.limits.sms_countries
+    if recipient is None or (allowed and country_code(recipient) not in allowed):
+        raise NoMobileNumber
+    return recipient
+
+
+async def _limit_by_user_and_destination(target: _Target, services: Services) -> None:
+    limits, now = services.settings.limits, services.clock.now()
+    by_user = f"asks-for-user:{target.user.domain}:{target.user.id}"
+    if await services.counters.take(by_user, Limit(limits.links_per_user_per_hour, HOUR), now) is not None:
+        raise TooManyRequests
+    for recipient in target.recipients:
+        by_destination = f"messages-to:{recipient.address.casefold()}"
+        if (
+            await services.counters.take(by_destination, Limit(limits.messages_per_destination_per_hour, HOUR), now)
+            is not None
+        ):
+            raise TooManyRequests
+    if any(recipient.channel is Channel.SMS for recipient in target.recipients):
+        wait = await services.counters.take(SMS_OF_THE_DAY, Limit(limits.sms_per_day, DAY), now)
+        if wait is not None:
+            raise SmsBudgetSpent(wait)
+
+
+async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Services) -> SentLink:
+    """Mint, write down, hand over; a link only if at least one message was not refused for good."""
+    now = services.clock.now()
+    token = new_token()
+    link = Secret(f"{services.configuration.base_url(plan.domain)}/r/{token.reveal()}")
+    request = _request(plan, target, token, services)
+    facts = MessageFacts(
+        domain=plan.domain,
+        user=target.user,
+        at=now,
+        expires_at=request.expires_at,
+        link=link,
+        comments=plan.comments,
+    )
+    at_once = services.outbox.has_room([recipient.channel for recipient in target.recipients])
+    deliveries = _deliveries(facts, request, lease_until(now) if at_once else now, services)
+    wait = wait_until - services.clock.monotonic() if deliveries and at_once else 0.0
+    await services.store.add(
+        request, [*deliveries, *_notices(facts, request, services)], [_sent(plan, request)], supersede=wait <= 0
+    )
+    services.outbox.bell.set()
+    if not at_once:
+        return SentLink(link, request.id, target.failures)
+    attempts = [services.outbox.start(delivery, services) for delivery in deliveries]
+    refused: tuple[str, ...] = ()
+    if wait > 0:
+        refused = await _answer_of(await outcomes(attempts, wait), request, plan, services)
+    return SentLink(link, request.id, target.failures + refused)
+
+
+async def _answer_of(
+    ends: tuple[Outcome, ...], request: ResetRequest, plan: _Plan, services: Services
+) -> tuple[str, ...]:
+    """The reasons of messages refused for good. Raises MessageRefused when all were: then the new link is dead."""
+    now = services.clock.now()
+    refused = ends.count(Outcome.REFUSED)
+    if refused == len(ends):
+        revoked = audit.by_asker(
+            audit.Event.REQUEST_REVOKED,
+            now,
+            plan.asker,
+            domain=request.domain,
+            user=request.user_login,
+            request_id=request.id,
+            reason=MessageRefused.reason,
+        )
+        await services.store.revoke(request.id, now, MessageRefused.reason, [revoked])
+        raise MessageRefused
+    if Outcome.SENT not in ends:  # a message that was sent has superseded the older links already
+        await services.store.supersede(request.id, now)
+    return (MessageRefused.reason,) * refused
+
+
+def _request(plan: _Plan, target: _Target, token: Secret, services: Services) -> ResetRequest:
+    now = services.clock.now()
+    user = target.user
+    return services.keys.bind(
+        ResetRequest(
+            id=new_id(),
+            digest=services.keys.digests(token)[0],
+            domain=plan.domain,
+            user_id=user.id,
+            user_login=user.login,
+            user_name=user.name,
+            mode=plan.mode,
+            origin=plan.asker.origin,
+            asked_by=plan.asker.name,
+            asked_from=plan.asker.address,
+            correlation=plan.asker.correlation,
+            created_at=now,
+            expires_at=now + plan.lifetime,
+            password_mark=user.password_mark,
+            sent_to=target.recipients,
+        )
+    )
+
+
+def _deliveries(facts: MessageFacts, request: ResetRequest, due_at: datetime, services: Services) -> list[Delivery]:
+    """One sealed message per recipient. Its time is over when the link's is."""
+    return [
+        replace(
+            message(MessageName.RESET_LINK, request, recipient, facts, services),
+            not_after=request.expires_at,
+            due_at=due_at,
+        )
+        for recipient in request.sent_to
+    ]
+
+
+def _notices(facts: MessageFacts, request: ResetRequest, services: Services) -> list[Delivery]:
+    """With `links.notify_on_none` the user is told of a link that somebody else was handed."""
+    if request.mode is not DeliveryMode.NONE or not services.settings.links.notify_on_none:
+        return []
+    without_link = replace(facts, link=None, comments="")
+    return [
+        message(MessageName.LINK_ISSUED, request, recipient, without_link, services)
+        for recipient in every_address(facts.user, services)
+    ]
+
+
+def _sent(plan: _Plan, request: ResetRequest) -> AuditEvent:
+    return audit.by_asker(
+        audit.Event.REQUEST_SENT,
+        request.created_at,
+        plan.asker,
+        domain=plan.domain,
+        user=request.user_login,
+        request_id=request.id,
+        mode=plan.mode.value,
+        expires_at=request.expires_at.isoformat(),
+    )
+
+
+async def _record_refusal(ask: SendRequest, error: PwresetError, services: Services) -> None:
+    """Every ask is in the trail, the refused ones too; a store that is down must not hide why."""
+    refused = audit.by_asker(
+        audit.Event.REQUEST_REFUSED,
+        services.clock.now(),
+        ask.asker,
+        domain=(ask.domain or services.settings.default_domain or "")[:LONGEST_USERNAME],
+        user=ask.username[:LONGEST_USERNAME],
+        reason=error.reason,
+    )
+    log.info("ask refused", reason=error.reason)
+    with suppress(StoreUnavailable):
+        await services.store.record([refused])

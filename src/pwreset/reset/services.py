@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pwreset.errors import DomainMissing, DomainUnknown
+from pwreset.reset.dispatch import Outbox
 from pwreset.reset.managers import LogIns
 from pwreset.reset.model import Channel
 from pwreset.reset.ports import Clock, Counters, Directory, Messages, Sealer, Store, Transport
@@ -26,6 +27,7 @@ class Services:
     sealer: Sealer
     keys: Keys
     counters: Counters
+    outbox: Outbox
     log_ins: LogIns = field(default_factory=LogIns)
 
     @property

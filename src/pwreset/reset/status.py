@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,4 +29,14 @@ class Status:
 
 async def status(services: Services) -> Status:
     """All parts, tried at once, each within its own deadline."""
-    raise NotImplementedError
+    async with asyncio.TaskGroup() as group:
+        store = group.create_task(services.store.health())
+        directories = {name: group.create_task(directory.health()) for name, directory in services.directories.items()}
+        transports = {
+            channel: group.create_task(transport.health()) for channel, transport in services.transports.items()
+        }
+    return Status(
+        store=store.result(),
+        directories={name: task.result() for name, task in directories.items()},
+        transports={channel: task.result() for channel, task in transports.items()},
+    )

@@ -1,0 +1,98 @@
+"""The audit trail's events: every ask, send, refusal, change and revocation, and never a secret."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+from pwreset.reset.model import Asker, AuditEvent, ResetRequest
+
+
+class Event(Enum):
+    """The names of audit events with their meanings; the reference page is made from here."""
+
+    REQUEST_SENT = (
+        "request.sent",
+        "A link was made for a user; `mode`, `expires_at` and the number of messages are among the facts.",
+    )
+    REQUEST_REFUSED = ("request.refused", "Somebody asked for a link and did not get it; `reason` says why.")
+    REQUEST_REVOKED = ("request.revoked", "A link was revoked; `reason` says why.")
+    LINK_DIED = (
+        "link.died",
+        "A link was found dead when it was opened to set a password: `reason` says what had changed.",
+    )
+    PASSWORD_SET = ("password.set", "A password was set with a link.")
+    PASSWORD_REFUSED = ("password.refused", "The directory refused a new password; `rules` names the rules.")
+    PASSWORD_UNCLEAR = (
+        "password.unclear",
+        "The directory's answer was lost; the link waits until it is known whether the password was set.",
+    )
+    CLAIM_RECOVERED = (
+        "claim.recovered",
+        "A submission that died in the middle was cleared up; `password_set` says what had become of it.",
+    )
+    DELIVERY_SENT = ("delivery.sent", "A message was taken by the relay or gateway.")
+    DELIVERY_ABANDONED = (
+        "delivery.abandoned",
+        "A message was given up: refused for good, too many attempts, or the link's time was over.",
+    )
+    LOGIN_REFUSED = ("login.refused", "A manager's log-in failed; `reason` says why.")
+    LOGIN_SUCCEEDED = ("login.succeeded", "A manager logged in; remembered log-ins are not told again.")
+    NOTICE_IMPOSSIBLE = (
+        "notice.impossible",
+        "A password was set for a user without any address, so nobody could be told.",
+    )
+
+    def __init__(self, event_name: str, meaning: str) -> None:
+        self.event_name = event_name
+        self.meaning = meaning
+
+
+def by_asker(  # one line of the trail, told by who asked
+    event: Event,
+    at: datetime,
+    asker: Asker,
+    *,
+    domain: str = "",
+    user: str = "",
+    request_id: str = "",
+    **facts: str | int | bool,
+) -> AuditEvent:
+    """An event that a manager or operator caused."""
+    return AuditEvent(
+        name=event.event_name,
+        at=at,
+        actor=f"{asker.origin.value}:{asker.name}",
+        domain=domain,
+        user=user,
+        address=asker.address,
+        request_id=request_id,
+        correlation=asker.correlation,
+        facts=facts,
+    )
+
+
+def by_user(
+    event: Event, at: datetime, request: ResetRequest, address: str, correlation: str, **facts: str | int | bool
+) -> AuditEvent:
+    """An event that the holder of a link caused."""
+    return AuditEvent(
+        name=event.event_name,
+        at=at,
+        actor=f"user:{request.user_login}",
+        domain=request.domain,
+        user=request.user_login,
+        address=address,
+        request_id=request.id,
+        correlation=correlation,
+        facts=facts,
+    )
+
+
+def by_service(
+    event: Event, at: datetime, *, domain: str = "", user: str = "", request_id: str = "", **facts: str | int | bool
+) -> AuditEvent:
+    """An event that the service caused by itself."""
+    return AuditEvent(
+        name=event.event_name, at=at, actor="service", domain=domain, user=user, request_id=request_id, facts=facts
+    )

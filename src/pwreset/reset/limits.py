@@ -1,0 +1,63 @@
+"""Counting for limits, in this process's memory.
+
+A sliding log of times per key: exact, and small because the limits are. Each kind of key (the part before the first
+colon) has a pool of its own, so that a flood of one kind never pushes out another's counts.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from datetime import datetime, timedelta
+
+from pwreset.reset.ports import Limit
+
+KEYS_PER_KIND = 100_000
+
+
+class MemoryCounters:
+    """`pwreset.reset.ports.Counters` for one process."""
+
+    def __init__(self, keys_per_kind: int = KEYS_PER_KIND) -> None:
+        self._keys_per_kind = keys_per_kind
+        self._pools: dict[str, OrderedDict[str, deque[datetime]]] = {}
+
+    async def take(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
+        """Count one, unless the limit is reached: then say how long until one fits. A limit of 0 counts nothing."""
+        if limit.count == 0:
+            return None
+        times = self._times(key, limit, now)
+        if len(times) >= limit.count:
+            return times[len(times) - limit.count] + limit.per - now
+        times.append(now)
+        return None
+
+    async def peek(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
+        """Like `take`, without counting."""
+        if limit.count == 0:
+            return None
+        times = self._times(key, limit, now)
+        return times[len(times) - limit.count] + limit.per - now if len(times) >= limit.count else None
+
+    async def forget(self, key: str) -> None:
+        """Start this key anew."""
+        self._pool(key).pop(key, None)
+
+    def restore(self, key: str, count: int, at: datetime) -> None:
+        """What was counted before this process began."""
+        self._pool(key)[key] = deque([at] * count)
+
+    def _pool(self, key: str) -> OrderedDict[str, deque[datetime]]:
+        return self._pools.setdefault(key.partition(":")[0], OrderedDict())
+
+    def _times(self, key: str, limit: Limit, now: datetime) -> deque[datetime]:
+        pool = self._pool(key)
+        times = pool.get(key)
+        if times is None:
+            times = pool[key] = deque()
+            if len(pool) > self._keys_per_kind:
+                pool.popitem(last=False)
+        else:
+            pool.move_to_end(key)
+        while times and times[0] + limit.per <= now:
+            times.popleft()
+        return times

@@ -1,0 +1,53 @@
+"""The notices a user gets of what was done to his account, as deliveries for the outbox."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pwreset.reset.model import Channel, Delivery, MessageName, Recipient, ResetRequest, User
+from pwreset.reset.ports import MessageFacts
+from pwreset.reset.recipients import usable_mails, usable_mobiles
+from pwreset.reset.tokens import new_id
+
+if TYPE_CHECKING:
+    from pwreset.reset.services import Services
+
+NOTICE_LIFETIME = timedelta(days=7)
+
+
+def password_changed_notices(
+    request: ResetRequest, user: User, now: datetime, services: Services
+) -> tuple[Delivery, ...]:
+    """To every mail address of the entry; where there is none, to its first mobile number."""
+    recipients = every_address(user, services)
+    facts = MessageFacts(domain=user.domain, user=user, at=now)
+    return tuple(message(MessageName.PASSWORD_CHANGED, request, recipient, facts, services) for recipient in recipients)
+
+
+def every_address(user: User, services: Services) -> tuple[Recipient, ...]:
+    """Where the user can be told something: all mail addresses, else the first mobile number."""
+    if Channel.MAIL in services.transports and (mails := usable_mails(user)):
+        return mails
+    if Channel.SMS in services.transports:
+        return usable_mobiles(user, services.settings.domains[user.domain].country)[:1]
+    return ()
+
+
+def message(
+    name: MessageName, request: ResetRequest, recipient: Recipient, facts: MessageFacts, services: Services
+) -> Delivery:
+    """One message, rendered and sealed, due at once."""
+    content = services.messages.render(name, recipient.channel, facts.user.language, facts)
+    delivery_id = new_id()
+    return Delivery(
+        id=delivery_id,
+        request_id=request.id,
+        domain=request.domain,
+        message=name,
+        recipient=recipient,
+        body=services.sealer.seal(content, delivery_id, recipient),
+        created_at=facts.at,
+        not_after=facts.at + NOTICE_LIFETIME,
+        due_at=facts.at,
+    )

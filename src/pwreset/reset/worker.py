@@ -1,0 +1,61 @@
+"""The service's own work: deliveries that are due, submissions that died in the middle, the audit trail's chain."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pwreset import logs
+from pwreset.errors import PwresetError
+from pwreset.reset.dispatch import lease_until
+from pwreset.reset.recover import recover_claims
+
+if TYPE_CHECKING:
+    from pwreset.reset.services import Services
+
+POLL_SECONDS = 1.0
+
+log = logs.get("worker")
+
+
+async def work(services: Services) -> None:
+    """Work until cancelled. A failure of one step is logged, and the step is tried again at the next turn."""
+    await services.store.reclaim(services.clock.now())
+    while True:
+        for step in (start_due_deliveries, recover_claims, _chain):
+            try:
+                await step(services)
+            except PwresetError as error:
+                log.warning("work postponed", step=step.__name__, reason=error.reason)
+            except Exception:
+                log.exception("work failed", step=step.__name__)
+        await _rest(services)
+
+
+async def start_due_deliveries(services: Services) -> None:
+    """Take what is due, as far as there are slots, and begin the attempts."""
+    now = services.clock.now()
+    due = await services.store.next_due()
+    if due is None or due > now:
+        return
+    for channel in services.transports:
+        free = services.outbox.free_slots(channel)
+        if free == 0:
+            continue
+        for delivery in await services.store.take_deliveries(channel, now, lease_until(now), free):
+            services.outbox.start(delivery, services)
+
+
+async def _chain(services: Services) -> None:
+    await services.store.chain_audit(services.keys.newest.derive("audit chain"))
+
+
+async def _rest(services: Services) -> None:
+    """Until the bell rings (a slot is free, a message is due at once) or the next look is due."""
+    bell = services.outbox.bell
+    try:
+        async with asyncio.timeout(POLL_SECONDS):
+            await bell.wait()
+    except TimeoutError:
+        pass
+    bell.clear()
