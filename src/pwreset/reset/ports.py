@@ -95,6 +95,17 @@ class Directory(Protocol):
         """
         ...
 
+    async def group_sizes(self) -> Mapping[str, int | None]:
+        """How many people each configured `managers` and `protected` DN stands for; None: it cannot be resolved."""
+        ...
+
+    async def try_rights(self, username: str) -> ServerHealth:
+        """Whether our service account may write this person's password, tried without changing anything.
+
+        Raises UserUnknown, UserAmbiguous.
+        """
+        ...
+
     async def health(self) -> tuple[ServerHealth, ...]:
         """One per configured URI, each tried within the domain's deadline. Never raises."""
         ...

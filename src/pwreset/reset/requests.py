@@ -68,3 +68,34 @@ async def revoke_request(request_id: str, asker: Asker, scope: Scope, services: 
 def _view(request: ResetRequest, deliveries: tuple[Delivery, ...], now: datetime) -> RequestView:
     expired = request.state is RequestState.PENDING and request.expires_at <= now
     return RequestView(request, deliveries, EXPIRED if expired else request.state.value)
+
+
+def plain(view: RequestView) -> dict[str, object]:
+    """A request as names and plain values, for programs. No token, no digest, no message."""
+    request = view.request
+    shown: dict[str, object] = {
+        "id": request.id,
+        "state": view.state,
+        "domain": request.domain,
+        "username": request.user_login,
+        "name": request.user_name,
+        "mode": request.mode.value,
+        "asked_by": request.asked_by,
+        "created_at": request.created_at,
+        "expires_at": request.expires_at,
+        "settled_at": request.settled_at,
+        "reason": request.settled_why,
+    }
+    if view.deliveries:
+        shown["deliveries"] = [
+            {
+                "channel": delivery.recipient.channel.value,
+                "recipient": delivery.recipient.address,
+                "message": delivery.message.value,
+                "state": delivery.state.value,
+                "attempts": delivery.attempts,
+                "detail": delivery.detail,
+            }
+            for delivery in view.deliveries
+        ]
+    return shown

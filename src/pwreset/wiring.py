@@ -1,0 +1,156 @@
+"""The composition root: settings in, running services out. The only place that builds adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pwreset import logs
+from pwreset.delivery.mail import MailTransport
+from pwreset.delivery.messages import TemplateMessages
+from pwreset.delivery.seal import AesGcmSealer
+from pwreset.delivery.sms import HttpSmsTransport
+from pwreset.directory.ldap import LdapDirectory
+from pwreset.errors import SettingsError
+from pwreset.reset.dispatch import Outbox
+from pwreset.reset.limits import MemoryCounters
+from pwreset.reset.model import Channel
+from pwreset.reset.ports import Transport
+from pwreset.reset.send import SMS_OF_THE_DAY
+from pwreset.reset.services import Services
+from pwreset.reset.tokens import Keys, new_key, read_keys, write_keys
+from pwreset.reset.worker import work
+from pwreset.settings import Configuration
+from pwreset.settings.load import refuse_readable_by_others
+from pwreset.store.clock import SystemClock
+from pwreset.store.sqlite import SqliteStore
+from pwreset.web.server import serve
+
+log = logs.get("wiring")
+
+
+@asynccontextmanager
+async def services_of(configuration: Configuration, *, exclusive: bool) -> AsyncIterator[Services]:
+    """The services of a configuration, closed at the end.
+
+    `exclusive` is for the one process that serves this store; commands beside it open it without. Raises SettingsError,
+    StoreVersionError, StartError.
+    """
+    settings = configuration.settings
+    keys = load_keys(configuration)
+    clock = SystemClock()
+    store = await SqliteStore.open(store_path(configuration), clock, exclusive=exclusive)
+    counters = MemoryCounters()
+    now = clock.now()
+    counters.restore(SMS_OF_THE_DAY, await store.sms_since(now - timedelta(days=1)), now)
+    services = Services(
+        configuration=configuration,
+        clock=clock,
+        store=store,
+        directories={
+            name: LdapDirectory(name, domain, configuration.bind_passwords.get(name))
+            for name, domain in settings.domains.items()
+        },
+        transports=transports_of(configuration),
+        messages=TemplateMessages(settings),
+        sealer=AesGcmSealer(keys),
+        keys=keys,
+        counters=counters,
+        outbox=Outbox(settings.delivery.concurrency),
+    )
+    try:
+        yield services
+    finally:
+        await services.outbox.drain(settings.server.shutdown_seconds)
+        for transport in services.transports.values():
+            await transport.close()
+        for directory in services.directories.values():
+            await directory.close()
+        await store.close()
+
+
+async def run(configuration: Configuration, on_ready: Callable[[], None] | None = None) -> None:
+    """Serve people and managers, and work the outbox, until told to stop by a signal."""
+    async with services_of(configuration, exclusive=True) as services, _working(services):
+        await serve(services, on_ready=on_ready)
+
+
+async def run_worker(configuration: Configuration, on_ready: Callable[[], None] | None = None) -> None:
+    """Work the outbox only, until told to stop by a signal."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with services_of(configuration, exclusive=True) as services, _working(services):
+        if on_ready is not None:
+            on_ready()
+        await stop.wait()
+
+
+@asynccontextmanager
+async def _working(services: Services) -> AsyncIterator[None]:
+    worker = asyncio.create_task(work(services), name="worker")
+    try:
+        yield
+    finally:
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+
+
+def transports_of(configuration: Configuration) -> dict[Channel, Transport]:
+    """The transports that have an address in the settings."""
+    settings = configuration.settings
+    transports: dict[Channel, Transport] = {}
+    if settings.mail.url is not None:
+        transports[Channel.MAIL] = MailTransport(settings.mail, configuration.mail_password)
+    if settings.sms.url is not None:
+        transports[Channel.SMS] = HttpSmsTransport(settings.sms, configuration.sms_password)
+    return transports
+
+
+def store_path(configuration: Configuration) -> Path:
+    """The SQLite file of `store.url`. Raises SettingsError for other engines."""
+    parts = urlsplit(configuration.settings.store.url)
+    if parts.scheme != "sqlite" or parts.netloc or not parts.path:
+        raise SettingsError("store.url: must be sqlite:///PATH")
+    return Path(parts.path)
+
+
+def load_keys(configuration: Configuration) -> Keys:
+    """The keys of the key file, which is made with the store at the first start.
+
+    Raises SettingsError when it is unreadable, readable by others, or missing beside a store that needs it.
+    """
+    path = configuration.key_file
+    if not path.exists():
+        _make_key_file(path, store_path(configuration))
+    refuse_readable_by_others(path)
+    try:
+        return read_keys(path.read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: the key file cannot be read") from error
+    except ValueError as error:
+        raise SettingsError(f"{path}: not a key file: {error}") from error
+
+
+def _make_key_file(path: Path, store: Path) -> None:
+    if store.exists():
+        raise SettingsError(
+            f"{path}: the key file is missing, and the store {store} cannot be used without it: its links and waiting "
+            "messages open with no other. Restore it from its backup, or move the store away to start anew."
+        )
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(write_keys([new_key()]))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise SettingsError(f"{path}: the key file cannot be made: {error.strerror}") from error
+    log.info("key file made", path=str(path))
