@@ -1,0 +1,208 @@
+"""The door of people's pages: what holds for each of them, whatever it shows.
+
+Counts the request, chooses the handler, turns every failure into a page, and puts the guarding headers on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import ceil
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from pwreset import logs
+from pwreset.errors import (
+    CookieMissing,
+    Family,
+    FormStale,
+    FormTooLarge,
+    LinkBusy,
+    LinkExpired,
+    LinkUnknown,
+    LinkUsed,
+    OutcomeUnclear,
+    PwresetError,
+    WriteDenied,
+)
+from pwreset.languages import choose
+from pwreset.reset.ports import Limit
+from pwreset.reset.services import Services
+from pwreset.web.render import render
+from pwreset.web.security import (
+    PAGE_HEADERS,
+    STRICT_TRANSPORT_SECURITY,
+    TAB_SHAPE,
+    is_under,
+    network_of,
+    wants_strict_transport,
+)
+
+MINUTE = timedelta(minutes=1)
+
+log = logs.get("pages")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a failure looks to a person: a template under `state/` and an HTTP status."""
+
+    template: str
+    status: int
+
+
+# A revoked link is a LinkUnknown as well: nobody can tell the two apart.
+STATES: Mapping[type[PwresetError], State] = {
+    LinkUnknown: State("link-unknown", 404),
+    LinkUsed: State("link-used", 410),
+    LinkExpired: State("link-expired", 410),
+    LinkBusy: State("link-busy", 409),
+    FormStale: State("form-stale", 403),
+    FormTooLarge: State("form-too-large", 413),
+    CookieMissing: State("cookie-missing", 400),
+    WriteDenied: State("write-denied", 502),
+    OutcomeUnclear: State("outcome-unclear", 503),
+}
+FAMILY_STATES: Mapping[Family, State] = {
+    Family.UNAVAILABLE: State("unavailable", 503),
+    Family.THROTTLED: State("too-many", 429),
+}
+NOT_FOUND = State("not-found", 404)
+METHOD_NOT_ALLOWED = State("method-not-allowed", 405)
+FAILED = State("failed", 500)
+TOO_MANY = FAMILY_STATES[Family.THROTTLED]
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """Under whose name a page speaks, and in which language. Empty where the domain is not known."""
+
+    language: str
+    title: str = ""
+    help_text: str = ""
+    login_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One request for a page."""
+
+    request: Request
+    services: Services
+
+    def brand(self, domain: str | None = None, language: str | None = None) -> Brand:
+        """The brand of a domain; without one, of the only domain that the asked host can mean.
+
+        `language` is the person's own, which counts less than the browser's.
+        """
+        name = domain or self._only_domain()
+        wishes = (self.request.headers.get("accept-language"), language)
+        if name is None:
+            return Brand(choose(*wishes))
+        settings = self.services.settings.domains[name]
+        return Brand(
+            language=choose(*wishes, default=settings.language),
+            title=settings.title or name,
+            help_text=settings.help_text or "",
+            login_url=settings.login_url or "",
+        )
+
+    def _only_domain(self) -> str | None:
+        names = list(self.services.settings.domains)
+        if len(names) > 1:
+            base_url = self.services.configuration.base_url
+            names = [name for name in names if is_under(self.request.headers, base_url(name))]
+        return names[0] if len(names) == 1 else None
+
+    def render(self, template: str, status: int, brand: Brand, facts: Mapping[str, object] | None = None) -> Response:
+        """The page as a response."""
+        body = render(template, brand.language, {"brand": brand, **(facts or {})})
+        headers = {"content-language": brand.language, "vary": "Accept-Language, Cookie"}
+        return Response(body, status, headers, media_type="text/html; charset=utf-8")
+
+    def state(self, state: State, retry_after: timedelta | None = None) -> Response:
+        """The page that says why there is no other."""
+        seconds = None if retry_after is None else max(1, ceil(retry_after.total_seconds()))
+        facts = {
+            "again": self._again() if state.template in _CAN_BE_TRIED_AGAIN else "",
+            "reference": logs.correlation.get() if state.status >= FAILED.status else "",
+        }
+        response = self.render(f"state/{state.template}.html", state.status, self.brand(), facts)
+        if seconds is not None:
+            response.headers["retry-after"] = str(seconds)
+        return response
+
+    def _again(self) -> str:
+        """The address of the form, if it is the form's that was asked; never one with a token in it."""
+        tab = str(self.request.path_params.get("tab", ""))
+        return f"/reset/{tab}" if TAB_SHAPE.match(tab) else ""
+
+    def failed(self, error: PwresetError) -> Response:
+        """The page for a failure."""
+        log.info("page refused", reason=error.reason, method=self.request.method)
+        state = STATES.get(type(error)) or FAMILY_STATES.get(error.family) or FAILED
+        retry_after = getattr(error, "retry_after", None)
+        return self.state(state, retry_after)
+
+
+# What may be over when the form is asked for once more.
+_CAN_BE_TRIED_AGAIN = frozenset({"link-busy", "unavailable", "outcome-unclear", "too-many", "form-stale"})
+
+Handler = Callable[[Page], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An ASGI endpoint: one address, its handlers by method. HEAD is GET without its body."""
+
+    services: Services
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    referrer: str = "same-origin"
+    unknown: bool = False  # no page is here
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        page = Page(Request(scope, receive), self.services)
+        try:
+            response = await self._answer(page)
+        except ClientDisconnect:
+            return
+        except PwresetError as error:
+            response = page.failed(error)
+        except Exception:
+            # Whatever went wrong, a person gets a page; the log gets the place, and never the exception's words.
+            log.exception("page failed")
+            response = page.state(FAILED)
+        self._guard(response)
+        if page.request.method == "HEAD":
+            response.body = b""
+        await response(scope, receive, send)
+
+    async def _answer(self, page: Page) -> Response:
+        limit = Limit(self.services.settings.limits.page_requests_per_address_per_minute, MINUTE)
+        network = network_of(address_of(page.request))
+        wait = await self.services.counters.take(f"page:{network}", limit, self.services.clock.now())
+        if wait is not None:
+            return page.state(TOO_MANY, wait)
+        if self.unknown:
+            return page.state(NOT_FOUND)
+        method = "GET" if page.request.method == "HEAD" else page.request.method
+        if method not in self.handlers:
+            response = page.state(METHOD_NOT_ALLOWED)
+            response.headers["allow"] = ", ".join(sorted({*self.handlers, "HEAD"}))
+            return response
+        return await self.handlers[method](page)
+
+    def _guard(self, response: Response) -> None:
+        response.headers.update(PAGE_HEADERS)
+        response.headers["referrer-policy"] = self.referrer
+        if wants_strict_transport(self.services.settings.public_url):
+            response.headers["strict-transport-security"] = STRICT_TRANSPORT_SECURITY
+
+
+def address_of(request: Request) -> str:
+    """The client's address, as the server has made it out; empty for a socket file."""
+    return request.client.host if request.client is not None else ""

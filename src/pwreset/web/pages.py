@@ -1,0 +1,219 @@
+"""People's pages: the way from a link to a new password.
+
+    GET  /r/<token>    -> cookie, 303 ->  GET /reset/<tab>   shows the form, changes nothing
+    POST /reset/<tab>  -> the password is set, 303 ->  GET /done/<tab>
+
+GET and HEAD touch neither the link nor the password, so that link scanners and previews spend nothing (SECURITY,
+rules 1 to 8 and 18 to 23). Where a browser is sent never depends on what it sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from pwreset import logs
+from pwreset.errors import (
+    CookieMissing,
+    FormStale,
+    LinkBusy,
+    LinkDead,
+    LinkUnknown,
+    LinkUsed,
+    PasswordRefused,
+    PasswordsDiffer,
+)
+from pwreset.languages import tell_time
+from pwreset.reset.policy import RuleCode, context_of
+from pwreset.reset.redeem import OpenLink, open_link, set_password
+from pwreset.reset.services import Services
+from pwreset.reset.tokens import read_token
+from pwreset.secret import Secret
+from pwreset.web.door import Door, Page, address_of
+from pwreset.web.forms import PasswordForm, read_form
+from pwreset.web.render import static_files
+from pwreset.web.rules import refusals_in_words, rules_in_words
+from pwreset.web.security import (
+    came_from,
+    drop_token,
+    is_under,
+    keep_outcome,
+    keep_token,
+    outcome_in,
+    tab_of,
+    token_in,
+)
+
+log = logs.get("pages")
+
+
+def routes(services: Services) -> list[Route]:
+    """All of people's pages, each ready for every method; what is left is for the application's own `not found`."""
+    return [
+        Route("/", Door(services, {"GET": home})),
+        Route("/r/{token:path}", Door(services, {"GET": take_link}, referrer="no-referrer")),
+        Route("/reset/{tab}", Door(services, {"GET": show_form, "POST": take_form})),
+        Route("/done/{tab}", Door(services, {"GET": show_done})),
+        Route("/static/{name}", static_file, methods=["GET", "HEAD"]),
+    ]
+
+
+def not_found(services: Services) -> Door:
+    """The page for every other address, as an ASGI endpoint."""
+    return Door(services, {}, unknown=True)
+
+
+async def home(page: Page) -> Response:
+    """What this place is, for those who come without a link."""
+    return page.render("home.html", 200, page.brand())
+
+
+async def take_link(page: Page) -> Response:
+    """Move the token from the address bar into a cookie; looks nothing up."""
+    token = read_token(page.request.path_params["token"])
+    if token is None:
+        raise LinkUnknown
+    tab = tab_of(token, page.services.keys)
+    response = RedirectResponse(f"/reset/{tab}", status_code=303)
+    keep_token(response, tab, token)
+    return response
+
+
+async def show_form(page: Page) -> Response:
+    """The form, for a link that is good."""
+    token = _token(page)
+    try:
+        link = await _open(page, token)
+    except LinkDead as error:
+        return _dead(page, error)
+    log.info("link opened", request=link.request.id, domain=link.request.domain)
+    return _form(page, token, link, 200)
+
+
+async def take_form(page: Page) -> Response:
+    """Set the password."""
+    token = _token(page)
+    form = await read_form(page.request)
+    try:
+        await _refuse_foreign(page, token, form)
+        user = await set_password(token, form.accepted(), address_of(page.request), page.services)
+    except (PasswordsDiffer, PasswordRefused) as error:
+        return await _form_again(page, token, error)
+    except LinkDead as error:
+        return _dead(page, error)
+    tab = page.request.path_params["tab"]
+    response = RedirectResponse(f"/done/{tab}", status_code=303)
+    drop_token(response, tab)
+    keep_outcome(response, tab, user.domain)
+    return response
+
+
+async def show_done(page: Page) -> Response:
+    """What is said after the password was set; knows no more than in which domain."""
+    domain = outcome_in(page.request.cookies, page.request.path_params["tab"])
+    if domain not in page.services.settings.domains:
+        raise CookieMissing
+    return page.render("done.html", 200, page.brand(domain))
+
+
+async def static_file(request: Request) -> Response:
+    """Style, script and pictures."""
+    file = static_files().get(request.path_params["name"])
+    if file is None:
+        return Response(status_code=404, headers={"x-content-type-options": "nosniff"})
+    is_current = request.query_params.get("v") == file.version
+    keep = "public, max-age=31536000, immutable" if is_current else "no-cache"
+    return Response(
+        file.body, media_type=file.media_type, headers={"cache-control": keep, "x-content-type-options": "nosniff"}
+    )
+
+
+def _token(page: Page) -> Secret:
+    """The token of this tab. Raises LinkUsed when the tab has set its password already, CookieMissing."""
+    tab = page.request.path_params["tab"]
+    token = token_in(page.request.cookies, tab, page.services.keys)
+    if token is not None:
+        return token
+    raise LinkUsed if outcome_in(page.request.cookies, tab) else CookieMissing
+
+
+async def _open(page: Page, token: Secret) -> OpenLink:
+    link = await open_link(token, page.services)
+    if not _is_served_here(page, link.request.domain):
+        raise LinkUnknown
+    return link
+
+
+async def _refuse_foreign(page: Page, token: Secret, form: PasswordForm) -> None:
+    """Nothing is done for a form that is not this link's own, from its own domain's page (SECURITY, rules 5 and 21).
+
+    Raises FormStale, LinkUnknown.
+    """
+    digests = page.services.keys.digests(token)
+    if not form.form_token.isascii() or not any(
+        page.services.keys.is_form_token(digest, form.form_token) for digest in digests
+    ):
+        raise FormStale
+    request = await page.services.store.find(digests)
+    if request is None or not _is_served_here(page, request.domain):
+        raise LinkUnknown
+    if not came_from(page.request.headers, page.services.configuration.base_url(request.domain)):
+        raise FormStale
+
+
+def _is_served_here(page: Page, domain: str) -> bool:
+    """Whether a link of this domain may be opened under the host that the browser asked.
+
+    A domain with an address of its own is served there alone, and nothing else is served there. Otherwise the host does
+    not matter: it may be a name that only the reverse proxy uses.
+    """
+    configuration = page.services.configuration
+    settings = page.services.settings
+    if domain not in settings.domains:
+        return False
+    if is_under(page.request.headers, configuration.base_url(domain)):
+        return True
+    others = [other.public_url for other in settings.domains.values() if other.public_url]
+    return settings.domains[domain].public_url is None and not any(
+        is_under(page.request.headers, url) for url in others
+    )
+
+
+def _dead(page: Page, error: LinkDead) -> Response:
+    """The page of a dead link; the browser forgets the token, unless the link is good and only busy."""
+    response = page.failed(error)
+    if not isinstance(error, (LinkBusy, FormStale)):
+        drop_token(response, page.request.path_params["tab"])
+    return response
+
+
+async def _form_again(page: Page, token: Secret, error: PasswordsDiffer | PasswordRefused) -> Response:
+    """The form with what was wrong; the fields are empty, the link is as good as before."""
+    try:
+        link = await _open(page, token)
+    except LinkDead as dead:
+        return _dead(page, dead)
+    return _form(page, token, link, error.look.http_status, error)
+
+
+def _form(
+    page: Page, token: Secret, link: OpenLink, status: int, error: PasswordsDiffer | PasswordRefused | None = None
+) -> Response:
+    brand = page.brand(link.request.domain, link.user.language)
+    domain = page.services.settings.domains[link.request.domain]
+    broken = refusals_in_words(error.rules, brand.language) if isinstance(error, PasswordRefused) else ()
+    rules = rules_in_words(link.rules, brand.language)
+    facts: Mapping[str, object] = {
+        "user": link.user,
+        "expires_at": link.request.expires_at.isoformat(),
+        "expires": tell_time(link.request.expires_at, brand.language, domain.time_zone),
+        "rules": rules,
+        "context_words": sorted(context_of(link.user)) if any(r.code == RuleCode.CONTEXT.value for r in rules) else [],
+        "form_token": page.services.keys.form_token(page.services.keys.digests(token)[0]),
+        "broken": broken,
+        "differ": isinstance(error, PasswordsDiffer),
+    }
+    return page.render("reset.html", status, brand, facts)

@@ -1,0 +1,94 @@
+// What the page does beyond HTML: hints while one types, showing what was typed, one submission only.
+// The page works without it; nothing is decided here, and nothing typed leaves the page but with the form.
+"use strict";
+
+(() => {
+  const form = document.getElementById("reset");
+  const password = document.getElementById("password");
+  const repeat = document.getElementById("repeat");
+  const reveal = document.getElementById("reveal");
+  const submit = document.getElementById("submit");
+  const same = document.getElementById("same");
+  const list = document.querySelector("#rules ul");
+  const rules = list ? Array.from(list.querySelectorAll("li[data-rule]")) : [];
+
+  // As the server counts: characters, not UTF-16 units, of the NFKC form.
+  const normal = (text) => text.normalize("NFKC");
+  const count = (text) => Array.from(text).length;
+  const fold = (text) => normal(text).toLowerCase();
+  const ownWords = list ? list.dataset.words.split(" ").filter(Boolean) : [];
+
+  const judges = {
+    "min-length": (text, number) => count(normal(text)) >= number,
+    "max-length": (text, number) => count(text) <= number,
+    context: (text) => !ownWords.some((word) => fold(text).includes(word)),
+    // What the directory will find we cannot know; a row of one character we can.
+    "too-common": (text) => (new Set(text).size < 5 ? false : null),
+  };
+
+  const judge = (item, text) => {
+    const known = judges[item.dataset.rule];
+    return text && known ? known(text, Number(item.dataset.number)) : null;
+  };
+
+  const tell = (item, verdict) => {
+    item.classList.toggle("kept", verdict === true);
+    item.classList.toggle("broken", verdict === false);
+    let note = item.querySelector(".unseen");
+    if (!note) {
+      note = document.createElement("span");
+      note.className = "unseen";
+      item.append(note);
+    }
+    const words = { true: list.dataset.kept, false: list.dataset.broken }[verdict];
+    note.textContent = words ? ` – ${words}` : "";
+  };
+
+  const hint = () => {
+    rules.forEach((item) => tell(item, judge(item, password.value)));
+    const words = password.value === repeat.value ? same.dataset.same : same.dataset.differ;
+    const next = repeat.value && password.value ? words : "";
+    if (same.textContent !== next) {
+      same.textContent = next;
+    }
+  };
+
+  const show = (visible) => {
+    for (const field of [password, repeat]) {
+      field.type = visible ? "text" : "password";
+    }
+    reveal.textContent = visible ? reveal.dataset.hide : reveal.dataset.show;
+  };
+
+  const busy = (isBusy) => {
+    if (isBusy) {
+      submit.dataset.words = submit.textContent;
+      submit.textContent = form.dataset.busy;
+      submit.setAttribute("aria-disabled", "true");
+    } else if (submit.dataset.words) {
+      submit.textContent = submit.dataset.words;
+      submit.removeAttribute("aria-disabled");
+    }
+  };
+
+  password.addEventListener("input", hint);
+  repeat.addEventListener("input", hint);
+
+  reveal.hidden = false;
+  reveal.addEventListener("click", () => show(password.type === "password"));
+
+  form.addEventListener("submit", (event) => {
+    if (submit.getAttribute("aria-disabled") === "true") {
+      event.preventDefault();
+      return;
+    }
+    show(false); // Browsers remember what was typed into plain text fields.
+    busy(true);
+  });
+
+  // A page that comes back out of the browser's memory is ready again.
+  window.addEventListener("pageshow", () => {
+    busy(false);
+    hint();
+  });
+})();
