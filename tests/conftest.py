@@ -1,8 +1,10 @@
-"""Shared by all tests: the event loop."""
+"""Shared by all tests: the event loop, the private directory."""
 
 from __future__ import annotations
 
 import pytest
+
+pytest_plugins = ["tests.servers.directories"]
 
 
 @pytest.fixture(scope="session")
