@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from pwreset import logs
 from pwreset.errors import PwresetError
-from pwreset.reset.model import ServerHealth
+from pwreset.reset.model import DeliveryMode, ServerHealth
 from pwreset.reset.status import status
 from pwreset.settings import Configuration, load
 from pwreset.wiring import services_of
@@ -76,8 +76,6 @@ async def _parts(services: Services) -> AsyncIterator[Finding]:
 
 def _missing(services: Services) -> Iterator[Finding]:
     """A mode that is the default but has no transport makes every plain call fail."""
-    from pwreset.reset.model import DeliveryMode
-
     mode = DeliveryMode(services.settings.links.delivery_mode)
     for channel in mode.channels:
         if channel not in services.transports:

@@ -78,7 +78,7 @@ class Keys:
         candidates = [
             base64.urlsafe_b64encode(_mac(key.derive("form token"), digest)).rstrip(b"=") for key in self.keys
         ]
-        return any(hmac.compare_digest(candidate, presented.encode()) for candidate in candidates)
+        return any(hmac.compare_digest(candidate, presented.encode(errors="replace")) for candidate in candidates)
 
 
 def new_token() -> Secret:

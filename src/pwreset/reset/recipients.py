@@ -1,0 +1,121 @@
+"""Which address of an entry is written to, one per channel, strictly read.
+
+Directory attributes are data that somebody typed. A value is used only when it is one plain address: no display name,
+no list, nothing that a relay, a mail library or a person could read in two ways.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import idna
+import phonenumbers
+
+from pwreset.reset.model import Channel, Recipient, User
+
+LONGEST_ADDRESS = 254  # RFC 5321, sections 4.5.3.1.3 and 4.1.2, as erratum 1690 of RFC 3696 puts it
+LONGEST_LOCAL_PART = 64  # octets; RFC 5321, section 4.5.3.1.1
+LONGEST_DOMAIN = 253
+
+# RFC 5322's dot-atom. Quoted local parts ("a b"@example.org) are legal, unused, and a classic way to smuggle.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PLAIN = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>{_LABEL}(?:\.{_LABEL})*)\Z")
+_WIDE_ATOM = rf"(?:{_ATOM}|[^\x00-\x7f])+"
+_WIDE = re.compile(rf"(?P<local>{_WIDE_ATOM}(?:\.{_WIDE_ATOM})*)@(?P<domain>(?:[A-Za-z0-9.-]|[^\x00-\x7f])+)\Z")
+
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}\Z")
+LONGEST_NUMBER = 40  # as typed, with blanks, brackets and dashes
+_PAID_BY_THE_RECEIVER = frozenset(
+    {
+        phonenumbers.PhoneNumberType.PREMIUM_RATE,
+        phonenumbers.PhoneNumberType.SHARED_COST,
+        phonenumbers.PhoneNumberType.TOLL_FREE,
+    }
+)
+
+
+def usable_mail(user: User) -> Recipient | None:
+    """The first of the entry's mail addresses that can be written to."""
+    return next((recipient for mail in user.mails if (recipient := _mail(mail)) is not None), None)
+
+
+def usable_mails(user: User) -> tuple[Recipient, ...]:
+    """All of the entry's mail addresses that can be written to, in the directory's order, each once."""
+    return tuple(dict.fromkeys(recipient for mail in user.mails if (recipient := _mail(mail)) is not None))
+
+
+def usable_mobile(user: User, country: str | None) -> Recipient | None:
+    """The first of the entry's mobile numbers that can be written to, in E.164 form.
+
+    `country` is the ISO code whose national numbers may stand without a prefix.
+    """
+    return next((recipient for raw in user.mobiles if (recipient := _mobile(raw, country)) is not None), None)
+
+
+def usable_mobiles(user: User, country: str | None) -> tuple[Recipient, ...]:
+    """All of the entry's mobile numbers that can be written to, in the directory's order, each once."""
+    return tuple(dict.fromkeys(recipient for raw in user.mobiles if (recipient := _mobile(raw, country)) is not None))
+
+
+def country_code(recipient: Recipient) -> str:
+    """The country calling code of a number in E.164 form: `33`. Empty when it has none that exists."""
+    digits = recipient.address.removeprefix("+")
+    return next(
+        (digits[:length] for length in (1, 2, 3) if int(digits[:length]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE),
+        "",
+    )
+
+
+def _mail(raw: str) -> Recipient | None:
+    address = raw.strip(" ")
+    if len(address) > LONGEST_ADDRESS:
+        return None
+    usable = _is_plain(address) if address.isascii() else _is_wide(address)
+    return Recipient(Channel.MAIL, address) if usable else None
+
+
+def _is_plain(address: str) -> bool:
+    match = _PLAIN.match(address)
+    return match is not None and _fits(match["local"], match["domain"])
+
+
+def _is_wide(address: str) -> bool:
+    """An address with characters beyond ASCII (RFC 6531); invisible and compatibility characters are refused.
+
+    The domain must be a name of IDNA 2008 as it stands. The older IDNA 2003 maps `straße.example` to
+    `strasse.example`, which may be somebody else's.
+    """
+    match = _WIDE.match(address)
+    if match is None or not address.isprintable() or unicodedata.normalize("NFKC", address) != address:
+        return False
+    try:
+        domain = idna.encode(match["domain"].lower()).decode()
+    except idna.IDNAError:
+        return False
+    return _fits(match["local"], domain)
+
+
+def _fits(local: str, domain: str) -> bool:
+    return len(local.encode()) <= LONGEST_LOCAL_PART and len(domain) <= LONGEST_DOMAIN
+
+
+@lru_cache(maxsize=4096)
+def _mobile(raw: str, country: str | None) -> Recipient | None:
+    """One number. Parsing costs some 40 microseconds, and calls for the same person come in bursts: hence the cache."""
+    if len(raw) > LONGEST_NUMBER or not raw.isprintable():
+        return None
+    try:
+        number = phonenumbers.parse(raw, country.upper() if country else None)
+    except phonenumbers.NumberParseException:
+        return None
+    # An extension cannot get an SMS; "possible" rather than "valid", since new ranges appear faster than releases.
+    if number.extension or not phonenumbers.is_possible_number(number):
+        return None
+    # Whoever may edit his own number must not make us call a number that he earns from.
+    if phonenumbers.number_type(number) in _PAID_BY_THE_RECEIVER:
+        return None
+    address = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return Recipient(Channel.SMS, address) if _E164.match(address) else None
