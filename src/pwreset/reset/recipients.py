@@ -19,13 +19,16 @@ LONGEST_ADDRESS = 254  # RFC 5321, sections 4.5.3.1.3 and 4.1.2, as erratum 1690
 LONGEST_LOCAL_PART = 64  # octets; RFC 5321, section 4.5.3.1.1
 LONGEST_DOMAIN = 253
 
-# RFC 5322's dot-atom. Quoted local parts ("a b"@example.org) are legal, unused, and a classic way to smuggle.
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+# RFC 5322's dot-atom without `%`, `!` and `|`, which relays have read as routes and pipes. Quoted local parts
+# ("a b"@example.org) are legal, unused, and a classic way to smuggle.
+_ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PLAIN = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>{_LABEL}(?:\.{_LABEL})*)\Z")
 _WIDE_ATOM = rf"(?:{_ATOM}|[^\x00-\x7f])+"
 _WIDE = re.compile(rf"(?P<local>{_WIDE_ATOM}(?:\.{_WIDE_ATOM})*)@(?P<domain>(?:[A-Za-z0-9.-]|[^\x00-\x7f])+)\Z")
 
+_TYPED_NUMBER = re.compile(r"\+?[0-9 ().\-/]+\Z")  # no letters: FLOWERS is no number
+_TYPOGRAPHY = str.maketrans("\u00a0\u202f\u2010\u2011\u2012\u2013", "  ----")
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}\Z")
 LONGEST_NUMBER = 40  # as typed, with blanks, brackets and dashes
 _PAID_BY_THE_RECEIVER = frozenset(
@@ -99,20 +102,23 @@ def _is_wide(address: str) -> bool:
 
 
 def _fits(local: str, domain: str) -> bool:
-    return len(local.encode()) <= LONGEST_LOCAL_PART and len(domain) <= LONGEST_DOMAIN
+    # No top-level domain is a number: 192.0.2.1 is an address of a machine, not a name.
+    is_name = not domain.rpartition(".")[2].isdigit()
+    return is_name and len(local.encode()) <= LONGEST_LOCAL_PART and len(domain) <= LONGEST_DOMAIN
 
 
 @lru_cache(maxsize=4096)
 def _mobile(raw: str, country: str | None) -> Recipient | None:
     """One number. Parsing costs some 40 microseconds, and calls for the same person come in bursts: hence the cache."""
-    if len(raw) > LONGEST_NUMBER or not raw.isprintable():
+    typed = raw.translate(_TYPOGRAPHY).strip(" ")
+    if len(typed) > LONGEST_NUMBER or not _TYPED_NUMBER.match(typed):
         return None
     try:
-        number = phonenumbers.parse(raw, country.upper() if country else None)
+        number = phonenumbers.parse(typed, country.upper() if country else None)
     except phonenumbers.NumberParseException:
         return None
-    # An extension cannot get an SMS; "possible" rather than "valid", since new ranges appear faster than releases.
-    if number.extension or not phonenumbers.is_possible_number(number):
+    # "Possible" rather than "valid": countries open new ranges faster than we release.
+    if not phonenumbers.is_possible_number(number):
         return None
     # Whoever may edit his own number must not make us call a number that he earns from.
     if phonenumbers.number_type(number) in _PAID_BY_THE_RECEIVER:
