@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pwreset.demo.certificate import make_certificate
+from pwreset.demo.authority import Authority
 
 READY_WITHIN = 60.0
 
@@ -31,7 +31,14 @@ def free_port() -> int:
 class Service:
     """One pwreset process; may be killed and started again on the same folder."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], *, tls: bool = True, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        tls: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.scheme = "https" if tls else "http"
@@ -39,12 +46,12 @@ class Service:
         self.log = folder / "pwreset.log"
         self.config = folder / "pwreset.toml"
         self.store = folder / "pwreset.db"
-        self.certificate, self.key = make_certificate(folder)
+        self.tls = Authority("Service CA").issue(folder / "tls")
         self.environment = {**os.environ, **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
         server: dict[str, Any] = {"bind": f"127.0.0.1:{self.port}"}
         if tls:
-            server |= {"tls_certificate": str(self.certificate), "tls_key": str(self.key)}
+            server |= {"tls_certificate": str(self.tls.certificate), "tls_key": str(self.tls.key)}
         whole = merge({"public_url": self.url, "server": server, "store": {"url": f"sqlite://{self.store}"}}, settings)
         self.config.touch(mode=0o600)
         self.config.write_text(as_toml(whole))
@@ -88,7 +95,7 @@ class Service:
     def connection(self) -> http.client.HTTPConnection:
         if self.scheme == "http":
             return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        context = ssl.create_default_context(cafile=str(self.certificate))
+        context = ssl.create_default_context(cafile=str(self.tls.ca))
         return http.client.HTTPSConnection("localhost", self.port, timeout=60, context=context)
 
     def request(

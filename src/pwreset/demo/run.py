@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pwreset import logs
+from pwreset.demo.authority import Authority
 from pwreset.demo.catcher import Catcher
-from pwreset.demo.certificate import make_certificate
 from pwreset.demo.directory import DEMO_DOMAIN, MANAGER_LOGIN, demo_directory
 from pwreset.errors import StartError
 from pwreset.settings import load
@@ -34,7 +34,7 @@ class DemoPlaces:
     pages: str
     inbox: str
     directory: str
-    certificate: Path
+    ca_file: Path
     settings: Path
     manager: str
     manager_password: str
@@ -64,7 +64,7 @@ async def _folder(keep: Path | None) -> AsyncIterator[Path]:
 async def _places(port: int, folder: Path) -> AsyncIterator[DemoPlaces]:
     """The directory, the catcher and a settings file that ties them together."""
     manager_password = secrets.token_urlsafe(12)
-    certificate, key = make_certificate(folder)
+    tls = Authority("pwreset demo").issue(folder / "tls")
     port = port or _free_port()
     with demo_directory(folder / "slapd", manager_password) as directory:
         async with Catcher() as catcher:
@@ -75,8 +75,8 @@ async def _places(port: int, folder: Path) -> AsyncIterator[DemoPlaces]:
                 settings,
                 SETTINGS.format(
                     port=port,
-                    certificate=certificate,
-                    key=key,
+                    certificate=tls.certificate,
+                    key=tls.key,
                     store=folder / "pwreset.db",
                     smtp=catcher.smtp_url,
                     sms=catcher.sms_url,
@@ -92,7 +92,7 @@ async def _places(port: int, folder: Path) -> AsyncIterator[DemoPlaces]:
                 pages=f"https://localhost:{port}",
                 inbox=catcher.inbox_url,
                 directory=directory.ldaps_uri,
-                certificate=certificate,
+                ca_file=tls.ca,
                 settings=settings,
                 manager=f"{DEMO_DOMAIN}\\{MANAGER_LOGIN}",
                 manager_password=manager_password,
@@ -169,7 +169,7 @@ pwreset is running, for you alone, on 127.0.0.1. Open:
 
 Now be the help desk. Paste this to send Jane Doe a link:
 
-  curl --cacert {places.certificate} \\
+  curl --cacert {places.ca_file} \\
     --user '{places.manager}:{places.manager_password}' \\
     --json '{{"jsonrpc":"2.0","method":"PwReset.Send_Request","id":0,"params":{{"username":"Jane Doe","method":"MAILSMS","expires":72,"comments":"As you asked on the phone"}}}}' \\
     {places.pages}/manag/
