@@ -60,8 +60,8 @@ def set_up(level: Literal["debug", "info", "warning", "error"], style: Literal["
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger of this name."""
-    return structlog.get_logger(logger=name)  # type: ignore[no-any-return]
+    """A logger whose lines name this part of pwreset."""
+    return structlog.get_logger(part=name)  # type: ignore[no-any-return]
 
 
 def _add_correlation(_logger: object, _method: str, event: EventDict) -> EventDict:
