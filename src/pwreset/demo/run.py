@@ -11,8 +11,8 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +44,19 @@ async def run_demo(port: int, keep: Path | None) -> None:
     """Start everything, tell where it is, and serve until stopped. Raises StartError when something is missing."""
     if shutil.which("slapd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/usr/libexec") is None:
         raise StartError("the demo needs slapd, OpenLDAP's server; on Debian: apt install slapd (or: make demo)")
-    async with _folder(keep) as folder, _places(port, folder) as places:
-        configuration = load(places.settings)
-        logs.set_up(configuration.settings.log.level, configuration.settings.log.format)
-        await run(configuration, on_ready=lambda: _tell(places))
+    with _folder(keep) as folder:
+        async with _places(port, folder) as places:
+            await _serve(places)
 
 
-@asynccontextmanager
-async def _folder(keep: Path | None) -> AsyncIterator[Path]:
+async def _serve(places: DemoPlaces) -> None:
+    configuration = load(places.settings)
+    logs.set_up(configuration.settings.log.level, configuration.settings.log.format)
+    await run(configuration, on_ready=lambda: _tell(places))
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
         keep.mkdir(mode=0o700, parents=True, exist_ok=True)
         yield keep
