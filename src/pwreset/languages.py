@@ -72,4 +72,7 @@ def tell_time(at: datetime, language: str, time_zone: str) -> str:
     """A date and time in words, with the zone: `Tuesday, 24 November 2026 at 14:05 (UTC)`."""
     local = at.astimezone(ZoneInfo(time_zone))
     words = format_datetime(local, "EEEE, d MMMM y HH:mm", locale=language)
-    return f"{words} ({format_datetime(local, 'zzz', locale=language)})"
+    zone = format_datetime(local, "zzz", locale=language)
+    if not zone[0].isalpha():  # a language without a short name for this zone gets `+0100`, which few can read
+        zone = format_datetime(local, "O", locale=language)
+    return f"{words} ({zone})"

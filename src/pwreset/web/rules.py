@@ -66,7 +66,7 @@ _TO_KEEP: Mapping[RuleCode, _Phrases] = {
     RuleCode.MIN_LENGTH: counted("At least %(number)s character", "At least %(number)s characters"),
     RuleCode.MAX_LENGTH: counted("At most %(number)s character", "At most %(number)s characters"),
     RuleCode.TOO_COMMON: plain("Not a common password, and not easily guessed"),
-    RuleCode.CONTEXT: plain("Without your own name, user name or address in it"),
+    RuleCode.CONTEXT: plain("Without your own name, user name or address"),
     RuleCode.HISTORY: counted(
         "Not your last password",
         "Not one of your last %(number)s passwords",
