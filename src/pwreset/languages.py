@@ -14,12 +14,14 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 LOCALE = Path(__file__).parent / "locale"
 SOURCE_LANGUAGE = "en"
+# English in the form that is read the same everywhere: day before month, in words.
+_LOCALES = {"en": "en_GB"}
 
 
 @cache
@@ -69,10 +71,15 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 def tell_time(at: datetime, language: str, time_zone: str) -> str:
-    """A date and time in words, with the zone: `Tuesday, 24 November 2026 at 14:05 (UTC)`."""
+    """A date and time in words, with the zone: `Tuesday 24 November 2026, 14:05 (UTC)`."""
     local = at.astimezone(ZoneInfo(time_zone))
-    words = format_datetime(local, "EEEE, d MMMM y HH:mm", locale=language)
-    zone = format_datetime(local, "zzz", locale=language)
-    if not zone[0].isalpha():  # a language without a short name for this zone gets `+0100`, which few can read
-        zone = format_datetime(local, "O", locale=language)
-    return f"{words} ({zone})"
+    locale = _LOCALES.get(language, language)
+    return f"{format_date(local, 'full', locale=locale)}, {local:%H:%M} ({_tell_zone(local, locale)})"
+
+
+def _tell_zone(local: datetime, locale: str) -> str:
+    """The zone's short name, or its offset where the language has no name for it."""
+    if not local.utcoffset():
+        return "UTC"
+    name = format_datetime(local, "zzz", locale=locale)
+    return name if name[0].isalpha() else format_datetime(local, "ZZZZ", locale=locale)
