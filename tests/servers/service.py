@@ -92,6 +92,19 @@ class Service:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
 
+    def command(self, *words: str, expect: int = 0) -> str:
+        """A `pwreset` command on the same settings; its standard output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pwreset", *words, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
     def connection(self) -> http.client.HTTPConnection:
         if self.scheme == "http":
             return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -106,7 +119,12 @@ class Service:
         try:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+            names: dict[str, str] = {}
+            for name, value in answer.getheaders():
+                # Cookies come in headers of the same name; a newline keeps them apart.
+                known = names.get(name.lower())
+                names[name.lower()] = value if known is None else f"{known}\n{value}"
+            return answer.status, names, answer.read()
         finally:
             connection.close()
 
