@@ -36,7 +36,7 @@ class AesGcmSealer:
         """The sealed content; different each time."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         head = VERSION + bytes([len(self._newest)]) + self._newest
-        plain = msgspec.msgpack.encode([content.subject, content.text, content.html])
+        plain = msgspec.msgpack.encode([content.subject, content.text, content.html, content.language])
         return head + nonce + self._ciphers[self._newest].encrypt(nonce, plain, _bound(head, delivery_id, recipient))
 
     def open(self, body: bytes, delivery_id: str, recipient: Recipient) -> Content:
@@ -48,10 +48,9 @@ class AesGcmSealer:
             raise SealBroken
         try:
             plain = cipher.decrypt(nonce, sealed, _bound(head, delivery_id, recipient))
-            subject, text, html = msgspec.msgpack.decode(plain, type=tuple[str, str, str])
+            return Content(*msgspec.msgpack.decode(plain, type=tuple[str, str, str, str]))
         except (InvalidTag, ValueError) as error:
             raise SealBroken from error
-        return Content(subject, text, html)
 
 
 def _bound(head: bytes, delivery_id: str, recipient: Recipient) -> bytes:

@@ -17,6 +17,7 @@ _EXTENDED = frozenset("\f^{}\\[~]|€")  # an escape and a character: two places
 
 GSM7_SINGLE, GSM7_PART = 160, 153
 UCS2_SINGLE, UCS2_PART = 70, 67
+LAST_OF_ONE_UNIT = "\uffff"  # what lies above takes a surrogate pair, two places
 
 
 def is_gsm7(text: str) -> bool:
@@ -32,7 +33,7 @@ def segments(text: str) -> int:
     """
     if is_gsm7(text):
         return _count((2 if character in _EXTENDED else 1 for character in text), GSM7_SINGLE, GSM7_PART)
-    return _count((2 if ord(character) > 0xFFFF else 1 for character in text), UCS2_SINGLE, UCS2_PART)
+    return _count((2 if character > LAST_OF_ONE_UNIT else 1 for character in text), UCS2_SINGLE, UCS2_PART)
 
 
 def _count(widths: Iterable[int], single: int, part: int) -> int:

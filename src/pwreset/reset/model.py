@@ -196,6 +196,7 @@ class Content:
     subject: str
     text: str
     html: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,11 @@ def usable_mobiles(user: User, country: str | None) -> tuple[Recipient, ...]:
     return tuple(dict.fromkeys(recipient for raw in user.mobiles if (recipient := _mobile(raw, country)) is not None))
 
 
+def is_mail_address(address: str) -> bool:
+    """Whether this is one plain addr-spec, strictly read."""
+    return len(address) <= LONGEST_ADDRESS and (_is_plain(address) if address.isascii() else _is_wide(address))
+
+
 def country_code(recipient: Recipient) -> str:
     """The country calling code of a number in E.164 form: `33`. Empty when it has none that exists."""
     digits = recipient.address.removeprefix("+")
@@ -74,10 +79,7 @@ def country_code(recipient: Recipient) -> str:
 
 def _mail(raw: str) -> Recipient | None:
     address = raw.strip(" ")
-    if len(address) > LONGEST_ADDRESS:
-        return None
-    usable = _is_plain(address) if address.isascii() else _is_wide(address)
-    return Recipient(Channel.MAIL, address) if usable else None
+    return Recipient(Channel.MAIL, address) if is_mail_address(address) else None
 
 
 def _is_plain(address: str) -> bool:
