@@ -1,0 +1,153 @@
+"""The ASGI application: who is asking, which part answers, one log line per request, and never a stack to a client.
+
+/manag/, /manag        web.manager_endpoint   (a raw endpoint: it is the quick path)
+/healthz, /readyz      web.health
+all else               web.pages, routed by Starlette
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from time import perf_counter
+
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import Message, Receive, Scope, Send
+
+from pwreset import logs
+from pwreset.errors import Overloaded
+from pwreset.logs import correlation
+from pwreset.reset.services import Services
+from pwreset.web import pages
+from pwreset.web.access import Origins
+from pwreset.web.answer import Answer, plain_answer
+from pwreset.web.health import Health, is_alive
+from pwreset.web.manager import as_failure
+from pwreset.web.manager_endpoint import PATHS, ClientGone, ManagerEndpoint, refuse
+from pwreset.web.rpc import INVALID_REQUEST, Failure, internal_error
+
+REQUEST_ID = b"x-request-id"
+HEALTH = frozenset({"/healthz", "/readyz"})
+NO_ANSWER = 499  # for the log alone: the client hung up before it was answered
+
+log = logs.get("web")
+
+
+class Application:
+    """Everything that is served on one address."""
+
+    def __init__(self, services: Services, health: Health, *, manager: bool, people: bool) -> None:
+        self._origins = Origins(services.settings.server.trusted_proxies)
+        self._health = health
+        self._manager = ManagerEndpoint(services, health) if manager else None
+        routes: list[BaseRoute] = [*pages.routes(services)] if people else []
+        self._router = Router(routes, redirect_slashes=False, default=pages.not_found(services) if people else _nothing)
+        self._templates = {id(route.endpoint): _template(route.path) for route in routes if isinstance(route, Route)}
+        self._most = services.settings.server.max_connections
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Raises nothing but for a cancelled task."""
+        if scope["type"] != "http":
+            return
+        request = _Request(scope, send)
+        peer = scope["client"][0] if scope["client"] else ""
+        address = self._origins.address_of(peer, scope["headers"])
+        safe = self._origins.is_safe(scope["scheme"], peer, scope["headers"])
+        self._under_way += 1
+        try:
+            answer = await self._answer(scope, receive, request.send, address, safe=safe)
+            if answer is not None:
+                await answer.send(request.send)
+        except ClientGone:
+            request.status = NO_ANSWER
+        except asyncio.CancelledError:  # the service stops, and the time for calls under way is over
+            if not request.status:
+                await _busy(scope["path"]).send(request.send)
+            raise
+        except Exception as error:
+            log.error("request failed", exc_info=error)  # noqa: TRY400
+            if not request.status:
+                await _apology(scope["path"]).send(request.send)
+        finally:
+            self._under_way -= 1
+            self._log(scope, request, address)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, address: str, *, safe: bool) -> Answer | None:
+        """The answer, or None when the router has sent it."""
+        path = scope["path"]
+        if path in HEALTH:
+            return is_alive() if path == "/healthz" else await self._health.is_ready(address)
+        if self._under_way > self._most:
+            return _busy(path)
+        if path in PATHS:
+            return await self._answer_manager(scope, receive, address, safe=safe)
+        if not safe:
+            return plain_answer(403, "HTTPS is required.")
+        scope["client"] = (address, 0)
+        await self._router(scope, receive, send)
+        return None
+
+    async def _answer_manager(self, scope: Scope, receive: Receive, address: str, *, safe: bool) -> Answer:
+        if self._manager is None:
+            return refuse(404, Failure(INVALID_REQUEST, "The Manager API is not served here"))
+        return await self._manager.answer(scope, receive, address, safe=safe)
+
+    def _log(self, scope: Scope, request: _Request, address: str) -> None:
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"]
+            if scope["path"] in PATHS | HEALTH
+            else self._templates.get(id(scope.get("endpoint")), "unknown"),
+            status=request.status,
+            milliseconds=round((perf_counter() - request.started) * 1000, 1),
+            address=address,
+        )
+
+
+class _Request:
+    """One request under way: gives it its id, and notes the status it is answered with."""
+
+    __slots__ = ("_header", "_send", "started", "status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.started = perf_counter()
+        self.status = 0
+        request_id = secrets.token_hex(8)
+        correlation.set(request_id)
+        self._header = (REQUEST_ID, request_id.encode())
+        self._send = send
+        scope["state"] = {"request_id": request_id}
+
+    async def send(self, message: Message) -> None:
+        """Hand a message on; the answer's head gets the request's id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), self._header]
+        await self._send(message)
+
+
+def _template(path: str) -> str:
+    """A route's path with its parameters blotted out: `/r/***`. Only this is logged, never what was asked for."""
+    return "/".join("***" if part.startswith("{") else part for part in path.split("/"))
+
+
+def _apology(path: str) -> Answer:
+    """What a client sees of a bug: the request's id, by which the log line is found."""
+    if path in PATHS:
+        return refuse(500, internal_error())
+    return plain_answer(500, f"Something went wrong here. Please try again later. (Request {correlation.get()})")
+
+
+def _busy(path: str) -> Answer:
+    if path in PATHS:
+        answer = refuse(503, as_failure(Overloaded()))
+    else:
+        answer = plain_answer(503, "Too many people are here at once. Please try again in a moment.")
+    answer.headers = [*answer.headers, (b"retry-after", b"1")]
+    return answer
+
+
+async def _nothing(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await plain_answer(404, "There is nothing here.").send(send)

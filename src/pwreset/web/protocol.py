@@ -1,0 +1,178 @@
+"""uvicorn's HTTP protocol with deadlines for slow clients and a bound on headers.
+
+HttpToolsProtocol is no public API: uvicorn is pinned to one minor version, and tests/wire/test_slow_clients.py holds
+what is relied on. A client is cut when it takes longer than `client_timeout_seconds` for its TLS handshake (that one is
+asyncio's own deadline), for a whole header, for a pause in its body, or for reading its answer; when its body takes
+longer than ten times that; and when its header is larger than 32 kB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from pwreset.web.rpc import INVALID_REQUEST, Failure, error_body
+
+LARGEST_HEADER = 32 * 1024
+LINE_OVERHEAD = 4  # ": " and the line's end
+BODY_FACTOR = 10
+
+
+class _Awaited(Enum):
+    """What the client owes us."""
+
+    NOTHING = "nothing"
+    HEADER = "header"
+    BODY = "body"
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        client_timeout: float,
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._client_timeout = client_timeout
+        self._awaited = _Awaited.HEADER
+        self._deadline: asyncio.TimerHandle | None = None
+        self._reading_deadline: asyncio.TimerHandle | None = None
+        self._body_ends_by = 0.0
+        self._header_size = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The connection, its TLS handshake included, stands: a header is due."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(self._client_timeout, self._cut)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._disarm()
+        self._stop_reading_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; refuse what is no HTTP; set the deadline for what is still missing."""
+        self._unset_keepalive_if_required()
+        awaited_before = self._awaited
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No upgrade is served. What follows on this connection is no HTTP/1.1 any more, so it ends with the answer.
+            if self.cycle is not None:
+                self.cycle.keep_alive = False
+        except httptools.HttpParserError:
+            self.send_400_response("Not an HTTP request")
+            return
+        if self.transport.is_closing():
+            return
+        if self._awaited is _Awaited.HEADER:
+            self._header_size += len(data) if awaited_before is _Awaited.HEADER else 0
+            if self._header_size > LARGEST_HEADER:
+                self._refuse(431, "The header is larger than 32 kB")
+                return
+        self._arm(awaited_before)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._awaited = _Awaited.HEADER
+
+    def on_headers_complete(self) -> None:
+        """Serve the request, if its header is not too large."""
+        self._header_size = 0
+        size = len(self.url) + sum(len(name) + len(value) + LINE_OVERHEAD for name, value in self.headers)
+        if size > LARGEST_HEADER:
+            self._refuse(431, "The header is larger than 32 kB")
+            return
+        self._awaited = _Awaited.BODY
+        self._body_ends_by = self.loop.time() + BODY_FACTOR * self._client_timeout
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self.cycle is not None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Nothing is missing of this request."""
+        self._awaited = _Awaited.NOTHING
+        if self.cycle is not None:
+            super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not read its answer as fast as it is written."""
+        super().pause_writing()
+        if self._reading_deadline is None:
+            self._reading_deadline = self.loop.call_later(self._client_timeout, self._cut)
+
+    def resume_writing(self) -> None:
+        """The client has read on."""
+        super().resume_writing()
+        self._stop_reading_deadline()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The connection was idle for too long; an answer that nobody fetches does not keep it open."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(self._client_timeout, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; in JSON, since a caller of the Manager API parses whatever it gets."""
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, words: str) -> None:
+        if self.transport.is_closing():
+            return
+        self._disarm()
+        body = error_body(Failure(INVALID_REQUEST, words))
+        self.transport.write(
+            STATUS_LINE[status]
+            + b"content-type: application/json\r\n"
+            + b"cache-control: no-store\r\n"
+            + b"content-length: %d\r\n" % len(body)
+            + b"connection: close\r\n\r\n"
+            + body
+        )
+        self.transport.close()
+
+    def _arm(self, awaited_before: _Awaited) -> None:
+        """Set the deadline anew when the client owes something else now, or has sent a part of its body."""
+        if self._awaited is _Awaited.NOTHING:
+            self._disarm()
+        elif self._awaited is _Awaited.BODY:
+            self._disarm()
+            self._deadline = self.loop.call_later(self._client_timeout, self._cut_body)
+        elif awaited_before is not _Awaited.HEADER or self._deadline is None:
+            self._disarm()
+            self._deadline = self.loop.call_later(self._client_timeout, self._cut)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _stop_reading_deadline(self) -> None:
+        if self._reading_deadline is not None:
+            self._reading_deadline.cancel()
+            self._reading_deadline = None
+
+    def _cut_body(self) -> None:
+        if self.flow.read_paused:  # it is us who do not read on
+            self._deadline = self.loop.call_later(self._client_timeout, self._cut_body)
+            return
+        self._cut()
+
+    def _cut(self) -> None:
+        # Not close(): that waits for the client, once more.
+        self.transport.abort()

@@ -1,0 +1,140 @@
+"""The HTTPS server: listens, serves until it is told to stop, and lets calls under way end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+from pwreset import logs
+from pwreset.errors import StartError
+from pwreset.reset.services import Services
+from pwreset.settings import Server
+from pwreset.web.app import Application
+from pwreset.web.health import Health
+from pwreset.web.listener import Listener, is_loopback, open_socket
+from pwreset.web.tls import server_context
+
+log = logs.get("server")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the service listens, once it does: host and port. `manager` is `main`, unless it has its own address."""
+
+    main: tuple[str, int]
+    manager: tuple[str, int]
+    tls: bool
+
+
+async def serve(
+    services: Services,
+    *,
+    on_ready: Callable[[Listening], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve people's pages and the Manager API until SIGTERM, SIGINT or `stop`.
+
+    SIGHUP reads the certificate again. `on_ready` is called once connections are accepted. Raises StartError when a
+    port is taken, a certificate does not load, or plain HTTP would be served to a network.
+    """
+    settings = services.settings.server
+    stop = stop or asyncio.Event()
+    _raise_file_limit()
+    context = server_context(settings)
+    with contextlib.ExitStack() as undo:
+        listeners = _listeners(services, undo)
+        for listener in listeners:
+            await listener.listen(context)
+        renew = asyncio.Event()
+        undo.enter_context(_signals(stop, renew))
+        async with _background(_renew(renew, listeners, settings), _tell_time(listeners)):
+            listening = Listening(listeners[0].address, listeners[-1].address, tls=context is not None)
+            log.info("listening", main=listening.main, manager=listening.manager, tls=listening.tls)
+            if on_ready is not None:
+                on_ready(listening)
+            await stop.wait()
+            log.info("stopping")
+            await asyncio.gather(*(listener.stop() for listener in listeners))
+
+
+def _listeners(services: Services, undo: contextlib.ExitStack) -> list[Listener]:
+    """The main address, and the Manager API's own if it has one. Raises StartError."""
+    health = Health(services)
+    own = services.settings.manager_api.bind
+    plan = [(services.settings.server.bind, Application(services, health, manager=own is None, people=True))]
+    if own is not None:
+        plan.append((own, Application(services, health, manager=True, people=False)))
+    listeners = []
+    for bind, app in plan:
+        listening = open_socket(bind)
+        undo.callback(listening.close)
+        if not is_loopback(listening):
+            _refuse_plain_http(bind, services.settings.server)
+        listeners.append(Listener(listening, app, services.settings.server))
+    return listeners
+
+
+def _refuse_plain_http(bind: str, server: Server) -> None:
+    if server.tls_certificate is None and not server.trusted_proxies:
+        raise StartError(
+            f"{bind} can be reached from a network and needs server.tls_certificate and server.tls_key; plain HTTP is"
+            ' for loopback (bind = "127.0.0.1:8443") and for reverse proxies listed in server.trusted_proxies'
+        )
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event, renew: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    wanted = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: renew}
+    for number, event in wanted.items():
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield
+    finally:
+        for number in wanted:
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def _background(*jobs: object) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(job) for job in jobs]  # type: ignore[call-overload]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _renew(wanted: asyncio.Event, listeners: list[Listener], settings: Server) -> None:
+    """Read the certificate again whenever asked; one that does not load leaves the old one in use."""
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        try:
+            context = server_context(settings)
+        except StartError as error:
+            log.error("certificate not renewed", why=str(error))  # noqa: TRY400 - the sentence says it all
+            continue
+        for listener in listeners:
+            await listener.listen(context)
+        log.info("certificate read again")
+
+
+async def _tell_time(listeners: list[Listener]) -> None:
+    while True:
+        await asyncio.sleep(1)
+        for listener in listeners:
+            listener.tell_time()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
