@@ -8,15 +8,13 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from pwreset.errors import SettingsError
 from pwreset.secret import Secret
+from pwreset.settings.plausibility import problems
 from pwreset.settings.sections import Settings
 
 
@@ -43,7 +41,8 @@ class Configuration:
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Configuration:
     """The configuration in this file.
 
-    Raises SettingsError, with the file, the place and what to do; never with a value that could be a secret.
+    Raises SettingsError, with the file, the place and what is wrong, everything that is wrong a line each; never with
+    a value that could be a secret.
     """
     environment = os.environ if environment is None else environment
     refuse_readable_by_others(path)
@@ -57,7 +56,8 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Configurat
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{path}: {error}") from error
-    _check(settings, path)
+    if found := [f"{path}: {where}: {words}" for where, words in problems(settings)]:
+        raise SettingsError("\n".join(found))
     return Configuration(
         settings=settings,
         path=path,
@@ -99,64 +99,3 @@ def _secret(file: str | None, variable: str, path: Path, environment: Mapping[st
         return Secret(secret_path.read_text(encoding="utf-8").rstrip("\r\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{secret_path}: cannot be read") from error
-
-
-def _check(settings: Settings, path: Path) -> None:
-    """What types alone cannot say. Raises SettingsError for the first thing that cannot work."""
-
-    def refuse(where: str, words: str) -> SettingsError:
-        return SettingsError(f"{path}: {where}: {words}")
-
-    lowered = [name.casefold() for name in settings.domains]
-    if len(set(lowered)) != len(lowered):
-        raise refuse("domains", "two names differ in letter case only")
-    if settings.default_domain is not None and settings.default_domain.casefold() not in lowered:
-        raise refuse("default_domain", "names no domain of this file")
-    for where, url in [("public_url", settings.public_url)] + [
-        (f"domains.{name}.public_url", domain.public_url)
-        for name, domain in settings.domains.items()
-        if domain.public_url
-    ]:
-        _check_public_url(url, f"{path}: {where}")
-    for where, networks in (
-        ("manager_api.allowed_networks", settings.manager_api.allowed_networks),
-        ("server.trusted_proxies", settings.server.trusted_proxies),
-    ):
-        for network in networks:
-            try:
-                ip_network(network, strict=False)
-            except ValueError as error:
-                raise refuse(where, f"{network!r} is no network") from error
-    for name, domain in settings.domains.items():
-        try:
-            ZoneInfo(domain.time_zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise refuse(f"domains.{name}.time_zone", "is no IANA time zone") from error
-        for uri in domain.uris:
-            scheme = urlsplit(uri).scheme
-            if scheme not in ("ldap", "ldaps"):
-                raise refuse(f"domains.{name}.uris", f"{uri!r} is neither ldap:// nor ldaps://")
-            if scheme == "ldap" and not domain.start_tls and not domain.allow_plain_ldap:
-                raise refuse(f"domains.{name}.start_tls", "ldap:// without StartTLS needs allow_plain_ldap = true")
-    if (settings.server.tls_certificate is None) != (settings.server.tls_key is None):
-        raise refuse("server", "tls_certificate and tls_key go together")
-    if settings.mail.url is not None and settings.mail.sender is None:
-        raise refuse("mail.sender", "is missing")
-    for where, pattern in (
-        ("sms.success_pattern", settings.sms.success_pattern),
-        ("sms.refused_pattern", settings.sms.refused_pattern),
-    ):
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise refuse(where, f"is no regular expression: {error}") from error
-
-
-def _check_public_url(url: str, where: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise SettingsError(f"{where}: must be an address like https://reset.example.org")
-    if parts.path not in ("", "/"):
-        raise SettingsError(f"{where}: must have no path")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise SettingsError(f"{where}: http:// is for loopback only")

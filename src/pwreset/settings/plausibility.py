@@ -1,0 +1,155 @@
+"""What types alone cannot say about settings: addresses, networks, patterns, and what goes together.
+
+Each function looks at one section and yields what cannot work as (place, words). The words never hold a value that
+could be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pwreset.settings.sections import Domain, Mail, ManagerApi, Server, Settings, Sms
+
+Problem = tuple[str, str]
+
+HIGHEST_PORT = 65535
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+def problems(settings: Settings) -> Iterator[Problem]:
+    """Everything in these settings that cannot work, in the order of the file's sections."""
+    yield from _public_url("public_url", settings.public_url)
+    yield from _domain_names(settings)
+    yield from _server(settings.server)
+    yield from _store(settings.store.url)
+    yield from _mail(settings.mail)
+    yield from _sms(settings.sms)
+    yield from _manager_api(settings.manager_api)
+    for name, domain in settings.domains.items():
+        yield from _domain(f"domains.{name}", domain)
+
+
+def _public_url(where: str, url: str) -> Iterator[Problem]:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("https", "http") or parts.query or parts.fragment or parts.username:
+        yield where, "must be an address like https://reset.example.org"
+    elif parts.path not in ("", "/"):
+        yield where, "must have no path"
+    elif parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES:
+        yield where, "http:// is for loopback only"
+
+
+def _domain_names(settings: Settings) -> Iterator[Problem]:
+    lowered = [name.casefold() for name in settings.domains]
+    if len(set(lowered)) != len(lowered):
+        yield "domains", "two names differ in letter case only"
+    if settings.default_domain is not None and settings.default_domain.casefold() not in lowered:
+        yield "default_domain", "names no domain of this file"
+
+
+def _server(server: Server) -> Iterator[Problem]:
+    yield from _bind("server.bind", server.bind)
+    yield from _networks("server.trusted_proxies", server.trusted_proxies)
+    if (server.tls_certificate is None) != (server.tls_key is None):
+        yield "server", "tls_certificate and tls_key go together"
+
+
+def _store(url: str) -> Iterator[Problem]:
+    parts = urlsplit(url)
+    if parts.scheme != "sqlite" or parts.netloc or not parts.path:
+        yield "store.url", "must be sqlite:///PATH"
+
+
+def _mail(mail: Mail) -> Iterator[Problem]:
+    if mail.url is None:
+        return
+    parts = _split(mail.url)
+    if parts is None or parts.scheme not in ("smtp", "smtps"):
+        yield "mail.url", "must be an address like smtp://relay.example.org:25"
+    elif "@" in parts.netloc:
+        yield "mail.url", "must hold no log-in; use mail.username and mail.password_file"
+    if mail.sender is None:
+        yield "mail.sender", "is missing"
+
+
+def _sms(sms: Sms) -> Iterator[Problem]:
+    yield from _pattern("sms.success_pattern", sms.success_pattern)
+    yield from _pattern("sms.refused_pattern", sms.refused_pattern)
+    if sms.url is None:
+        return
+    parts = _split(sms.url)
+    if parts is None or parts.scheme not in ("https", "http"):
+        yield "sms.url", "must be an address like https://gateway.example.org/send"
+    elif "@" in parts.netloc:
+        yield "sms.url", "must hold no log-in; use sms.username and sms.password_file"
+    elif parts.scheme == "http" and not sms.allow_plain_http and not _is_loopback(parts.hostname or ""):
+        yield "sms.url", "http:// off loopback needs allow_plain_http = true"
+
+
+def _manager_api(manager_api: ManagerApi) -> Iterator[Problem]:
+    if manager_api.bind is not None:
+        yield from _bind("manager_api.bind", manager_api.bind)
+    yield from _networks("manager_api.allowed_networks", manager_api.allowed_networks)
+
+
+def _domain(where: str, domain: Domain) -> Iterator[Problem]:
+    if domain.public_url is not None:
+        yield from _public_url(f"{where}.public_url", domain.public_url)
+    for uri in domain.uris:
+        yield from _directory_uri(where, uri, domain)
+    try:
+        ZoneInfo(domain.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield f"{where}.time_zone", "is no IANA time zone"
+
+
+def _directory_uri(where: str, uri: str, domain: Domain) -> Iterator[Problem]:
+    parts = _split(uri)
+    if parts is None or parts.scheme not in ("ldap", "ldaps") or "@" in parts.netloc:
+        yield f"{where}.uris", "must be addresses like ldaps://ldap.example.org"
+    elif parts.scheme == "ldap" and not domain.start_tls and not domain.allow_plain_ldap:
+        yield f"{where}.start_tls", "ldap:// without StartTLS needs allow_plain_ldap = true"
+
+
+def _bind(where: str, address: str) -> Iterator[Problem]:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > HIGHEST_PORT:
+        yield where, "must be an address and a port like 0.0.0.0:8443 or [::]:8443"
+
+
+def _networks(where: str, networks: tuple[str, ...]) -> Iterator[Problem]:
+    for network in networks:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            yield where, f"{network!r} is no network"
+
+
+def _pattern(where: str, pattern: str | None) -> Iterator[Problem]:
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        yield where, f"is no regular expression: {error.msg}"
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL that names a host, or None."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError when it is no number
+    except ValueError:
+        return None
+    return parts if parts.hostname else None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
