@@ -9,8 +9,8 @@ from __future__ import annotations
 import gettext
 import io
 from collections.abc import Sequence
-from datetime import datetime
-from functools import cache
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -72,6 +72,12 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 def tell_time(at: datetime, language: str, time_zone: str) -> str:
     """A date and time in words, with the zone: `Tuesday 24 November 2026, 14:05 (UTC)`."""
+    return _tell_minute(at.astimezone(UTC).replace(second=0, microsecond=0), language, time_zone)
+
+
+@lru_cache(maxsize=1024)
+def _tell_minute(at: datetime, language: str, time_zone: str) -> str:
+    """Cached, since Babel takes its time and the links of one minute mostly end in one minute."""
     local = at.astimezone(ZoneInfo(time_zone))
     locale = _LOCALES.get(language, language)
     return f"{format_date(local, 'full', locale=locale)}, {local:%H:%M} ({_tell_zone(local, locale)})"
@@ -83,3 +89,24 @@ def _tell_zone(local: datetime, locale: str) -> str:
         return "UTC"
     name = format_datetime(local, "zzz", locale=locale)
     return name if name[0].isalpha() else format_datetime(local, "ZZZZ", locale=locale)
+
+
+def tell_time_briefly(at: datetime, language: str, time_zone: str) -> str:
+    """A date and time for an SMS, without letters but those of the offset: `24/11 14:05 (UTC+1)`.
+
+    Month names would not do: the û of août is not in an SMS's alphabet.
+    """
+    local = at.astimezone(ZoneInfo(time_zone))
+    return f"{local.strftime(_BRIEFLY.get(language, '%Y-%m-%d %H:%M'))} ({_offset(local)})"
+
+
+# CLDR's short English form is 11/24/26, which half of the world reads the other way round: English gets ISO 8601.
+_BRIEFLY = {"fr": "%d/%m %H:%M", "de": "%d.%m. %H:%M"}
+
+
+def _offset(local: datetime) -> str:
+    minutes = int((local.utcoffset() or timedelta()).total_seconds()) // 60
+    if minutes == 0:
+        return "UTC"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'+' if minutes > 0 else '-'}{hours}" + (f":{rest:02}" if rest else "")
