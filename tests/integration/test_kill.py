@@ -10,9 +10,11 @@ import os
 import queue
 import random
 import re
+import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,11 +138,15 @@ def _kind(text: str) -> str:
 
 def _wait_until_settled(service: Service) -> None:
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        views = service.command("requests", "--state", "claimed", "--json")
-        if views.strip() == "[]" and service.command("requests", "--waiting").strip() == "":
-            return
-        time.sleep(0.5)
+    with closing(sqlite3.connect(f"file:{service.store}?mode=ro", uri=True)) as store:
+        while time.monotonic() < deadline:
+            [(waiting,)] = store.execute(
+                "SELECT (SELECT count(*) FROM deliveries WHERE state = 'queued')"
+                " + (SELECT count(*) FROM requests WHERE state = 'claimed')"
+            )
+            if waiting == 0:
+                return
+            time.sleep(0.2)
     raise AssertionError("claims or messages are still waiting")
 
 
