@@ -78,7 +78,7 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
 async def run(configuration: Configuration, on_ready: Callable[[], None] | None = None) -> None:
     """Serve people and managers, and work the outbox, until told to stop by a signal."""
     async with services_of(configuration, exclusive=True) as services, _working(services):
-        await serve(services, on_ready=on_ready)
+        await serve(services, on_ready=lambda _: on_ready() if on_ready is not None else None)
 
 
 async def run_worker(configuration: Configuration, on_ready: Callable[[], None] | None = None) -> None:
