@@ -253,9 +253,10 @@ def init(
 
 @config_app.command
 def show(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Print the settings in force, defaults included, as JSON. Secrets are not among them."""
-    configuration = _configuration(config)
-    print(msgspec.json.format(msgspec.json.encode(configuration.settings), indent=2).decode())  # noqa: T201
+    """Print the settings in force, defaults included, as JSON. What may hold a secret is shown as ***."""
+    from pwreset.settings.reference import shown
+
+    _print_json(shown(_configuration(config).settings))
 
 
 @config_app.command

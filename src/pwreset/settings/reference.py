@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import getdoc
+from typing import Any
 
 import msgspec
 from msgspec import NODEFAULT, inspect
@@ -103,6 +104,16 @@ def toml_reference() -> str:
 def starter() -> str:
     """A settings file to start from: what an operator meets first, to be edited."""
     return STARTER
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The settings as they may be printed: what may hold a secret is `***` where it is set."""
+    told: dict[str, Any] = msgspec.to_builtins(settings)
+    for setting in every_setting():
+        if setting.secret and not setting.name.endswith("_file"):
+            table = told[setting.path.split(".")[0]]
+            table[setting.name] = "***" if table[setting.name] else table[setting.name]
+    return told
 
 
 def _tables(name: str, struct: inspect.StructType) -> Iterator[Table]:

@@ -149,7 +149,8 @@ class Sms(Section, frozen=True):
     body: Annotated[
         dict[str, str] | str | None,
         Meta(
-            description="The body's fields (form, json) or text, with {to}, {from}, {text}, {id}, {username}, {password}. Default: the fields to, from, text."
+            description="The body's fields (form, json) or text, with {to}, {from}, {text}, {id}, {username}, {password}. Default: the fields to, from, text.",
+            extra={"secret": True},
         ),
     ] = None
     success_status: Annotated[tuple[int, ...], Meta(description="HTTP statuses that mean accepted.")] = (
