@@ -38,6 +38,10 @@ class Event(Enum):
     )
     LOGIN_REFUSED = ("login.refused", "A manager's log-in failed; `reason` says why.")
     LOGIN_SUCCEEDED = ("login.succeeded", "A manager logged in; remembered log-ins are not told again.")
+    AUDIT_PURGED = (
+        "audit.purged",
+        "Old audit events were deleted; `up_to` is the last one's number, `block` the chain's block that was left as a checkpoint.",
+    )
     NOTICE_IMPOSSIBLE = (
         "notice.impossible",
         "A password was set for a user without any address, so nobody could be told.",

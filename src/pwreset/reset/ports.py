@@ -159,8 +159,14 @@ class Store(Protocol):
         """
         ...
 
-    async def release(self, request_id: str, now: datetime, events: Sequence[AuditEvent]) -> bool:
-        """Claimed -> pending; or -> revoked, if it was superseded or revoked meanwhile."""
+    async def release(
+        self, request_id: str, now: datetime, events: Sequence[AuditEvent], *, lease: datetime | None = None
+    ) -> bool:
+        """Claimed -> pending; or -> revoked, if it was superseded or revoked meanwhile.
+
+        With `lease` only the claim whose lease ends then: not one that somebody else has made since. False, and no
+        event, when it was not claimed.
+        """
         ...
 
     async def settle(
@@ -169,8 +175,13 @@ class Store(Protocol):
         now: datetime,
         notices: Sequence[Delivery],
         events: Sequence[AuditEvent],
+        *,
+        lease: datetime | None = None,
     ) -> bool:
-        """Claimed -> used, with the notices, and the same user's other links revoked. False when it was not claimed."""
+        """Claimed -> used, with the notices, and the same user's other links revoked; `lease` as for `release`.
+
+        Its own links that still wait to be sent are abandoned. False, and nothing written, when it was not claimed.
+        """
         ...
 
     async def revoke(self, request_id: str, now: datetime, why: str, events: Sequence[AuditEvent]) -> bool:
@@ -216,6 +227,14 @@ class Store(Protocol):
 
     async def audit(self, after: int, limit: int) -> tuple[AuditEvent, ...]:
         """Audit events in order, beginning behind the sequence `after`."""
+        ...
+
+    async def chain_audit(self, key: bytes) -> int:
+        """Chain the audit events committed since the last time, under this key. Says how many."""
+        ...
+
+    async def verify_audit(self, keys: Sequence[bytes]) -> str | None:
+        """The first place where chained events are not as they were written, in words; None when all are."""
         ...
 
     async def counts(self, now: datetime) -> Mapping[str, int]:

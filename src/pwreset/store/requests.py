@@ -1,0 +1,232 @@
+"""Units of work on reset requests: plain functions of a connection, run by the lanes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from pwreset.reset.model import RequestFilter, RequestState, ResetRequest
+from pwreset.store import statements as sql
+from pwreset.store.rows import Parameters, micros, request_of
+
+SUPERSEDED = "superseded"
+PASSWORD_SET = "password-set"  # noqa: S105 - why a link died
+LINK_DEAD = "the link is dead"
+LINK_USED = "the link has been used"
+EXPIRED = "expired"
+ALL_TIME = (-(1 << 62), 1 << 62)
+
+
+def add(
+    connection: sqlite3.Connection,
+    request: Parameters,
+    deliveries: Sequence[Parameters],
+    events: Sequence[Parameters],
+    *,
+    supersede: bool,
+) -> None:
+    """Write a request with its deliveries and events; with `supersede` its user's older links are over."""
+    execute = connection.execute
+    sequence = execute(sql.ADD_REQUEST, request).lastrowid
+    for delivery in deliveries:
+        execute(sql.ADD_DELIVERY, delivery)
+    for event in events:
+        execute(sql.ADD_EVENT, event)
+    if supersede:
+        others = {**_whose(request), "below": sequence, "now": request["created_at"], "why": SUPERSEDED}
+        end_others(connection, others)
+
+
+def _whose(request: Parameters) -> Parameters:
+    return {"id": request["id"], "domain": request["domain"], "user_id": request["user_id"]}
+
+
+def end_others(connection: sqlite3.Connection, parameters: Parameters) -> int:
+    """End other living links of a user, of sequences `below`. Says how many died; claimed ones are doomed only."""
+    ended = [request_id for request_id, state in connection.execute(sql.END_OTHERS, parameters) if state == "revoked"]
+    for request_id in ended:
+        connection.execute(
+            sql.ABANDON_DELIVERIES, {"request_id": request_id, "now": parameters["now"], "detail": LINK_DEAD}
+        )
+    return len(ended)
+
+
+def supersede(connection: sqlite3.Connection, request_id: str, now: int) -> int:
+    """End the older links of a request's user. Says how many died."""
+    row = connection.execute(sql.WHOSE_REQUEST, {"id": request_id}).fetchone()
+    if row is None:
+        return 0
+    domain, user_id, sequence = row
+    return end_others(
+        connection,
+        {
+            "id": request_id,
+            "domain": domain,
+            "user_id": user_id,
+            "below": sequence,
+            "now": now,
+            "why": SUPERSEDED,
+        },
+    )
+
+
+def find(connection: sqlite3.Connection, digests: Sequence[bytes]) -> ResetRequest | None:
+    """The request with one of these digests."""
+    for digest in digests:
+        row = connection.execute(sql.FIND_REQUEST, {"digest": digest}).fetchone()
+        if row is not None:
+            return request_of(row)
+    return None
+
+
+def get(connection: sqlite3.Connection, request_id: str) -> ResetRequest | None:
+    """The request of this id."""
+    row = connection.execute(sql.GET_REQUEST, {"id": request_id}).fetchone()
+    return None if row is None else request_of(row)
+
+
+def claim(connection: sqlite3.Connection, parameters: Parameters) -> bool:
+    """Pending -> claimed; True for exactly one caller."""
+    return connection.execute(sql.CLAIM_REQUEST, parameters).rowcount == 1
+
+
+def release(connection: sqlite3.Connection, parameters: Parameters, events: Sequence[Parameters]) -> bool:
+    """Claimed -> pending, or -> revoked when it is doomed; the events only if it was claimed."""
+    row = connection.execute(sql.RELEASE_REQUEST, parameters).fetchone()
+    if row is None:
+        return False
+    if row[0] == "revoked":
+        connection.execute(
+            sql.ABANDON_DELIVERIES,
+            {"request_id": parameters["id"], "now": parameters["now"], "detail": LINK_DEAD},
+        )
+    connection.executemany(sql.ADD_EVENT, events)
+    return True
+
+
+def settle(
+    connection: sqlite3.Connection,
+    parameters: Parameters,
+    notices: Sequence[Parameters],
+    events: Sequence[Parameters],
+) -> bool:
+    """Claimed -> used, with its notices and events; all other links of the user are over."""
+    row = connection.execute(sql.USE_REQUEST, parameters).fetchone()
+    if row is None:
+        return False
+    request_id, now = parameters["id"], parameters["now"]
+    domain, user_id = row
+    end_others(
+        connection,
+        {"id": request_id, "domain": domain, "user_id": user_id, "below": ALL_TIME[1], "now": now, "why": PASSWORD_SET},
+    )
+    connection.execute(sql.ABANDON_LINKS, {"request_id": request_id, "now": now, "detail": LINK_USED})
+    connection.executemany(sql.ADD_DELIVERY, notices)
+    connection.executemany(sql.ADD_EVENT, events)
+    return True
+
+
+def revoke(connection: sqlite3.Connection, parameters: Parameters, events: Sequence[Parameters]) -> bool:
+    """Pending -> revoked, claimed -> doomed; the events only if it was one of them."""
+    if connection.execute(sql.REVOKE_REQUEST, parameters).rowcount == 0:
+        return False
+    connection.execute(
+        sql.ABANDON_DELIVERIES, {"request_id": parameters["id"], "now": parameters["now"], "detail": LINK_DEAD}
+    )
+    connection.executemany(sql.ADD_EVENT, events)
+    return True
+
+
+def expired_claims(connection: sqlite3.Connection, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
+    """Claims whose lease is over, the oldest first."""
+    return tuple(
+        request_of(row) for row in connection.execute(sql.EXPIRED_CLAIMS, {"now": micros(now), "limit": limit})
+    )
+
+
+def listed(connection: sqlite3.Connection, wanted: RequestFilter, now: datetime) -> tuple[ResetRequest, ...]:
+    """Requests, newest first."""
+    before = ALL_TIME[1] if wanted.before is None else wanted.before
+    if wanted.user is not None:
+        rows = connection.execute(sql.LIST_BY_USER, {"user": wanted.user, "before": before})
+        fitting = (request for request in map(request_of, rows) if _fits(request, wanted, now))
+        return tuple(islice(fitting, max(wanted.limit, 0)))
+    found = [request for states in _each_state(connection, wanted, now, before) for request in states]
+    found.sort(key=lambda request: -request.sequence)
+    return tuple(found[: max(wanted.limit, 0)])
+
+
+def _each_state(
+    connection: sqlite3.Connection, wanted: RequestFilter, now: datetime, before: int
+) -> Iterator[list[ResetRequest]]:
+    """The newest of each domain and state: each is one walk along the index, however large the store is."""
+    domains = wanted.domains
+    if domains is None:
+        domains = frozenset(row[0] for row in connection.execute(sql.DOMAINS))
+    after, until = _expiry_span(wanted.state, now)
+    for domain in domains:
+        for state in _states(wanted.state):
+            parameters = {
+                "domain": domain,
+                "state": state,
+                "before": before,
+                "after": after,
+                "until": until,
+                "limit": max(wanted.limit, 0),
+            }
+            yield [request_of(row) for row in connection.execute(sql.LIST_BY_STATE, parameters)]
+
+
+def _states(wanted: str | None) -> tuple[str, ...]:
+    if wanted is None:
+        return tuple(state.value for state in RequestState)
+    return (RequestState.PENDING.value,) if wanted == EXPIRED else (wanted,)
+
+
+def _expiry_span(wanted: str | None, now: datetime) -> tuple[int, int]:
+    """Expired is no state: it is a pending link whose time is over, and is not listed as pending."""
+    if wanted == EXPIRED:
+        return ALL_TIME[0], micros(now)
+    if wanted == RequestState.PENDING.value:
+        return micros(now), ALL_TIME[1]
+    return ALL_TIME
+
+
+def _fits(request: ResetRequest, wanted: RequestFilter, now: datetime) -> bool:
+    if wanted.domains is not None and request.domain not in wanted.domains:
+        return False
+    if wanted.state is None:
+        return True
+    expired = request.state is RequestState.PENDING and request.expires_at <= now
+    return wanted.state == (EXPIRED if expired else request.state.value)
+
+
+def delete_old(connection: sqlite3.Connection, before: int, limit: int) -> tuple[int, int]:
+    """Delete requests that are over since before then, with their deliveries: how many of both, in one step."""
+    parameters = {"before": before, "limit": limit}
+    ids = [row[0] for row in connection.execute(sql.OLD_SETTLED_REQUESTS, parameters)]
+    if len(ids) < limit:
+        parameters["limit"] = limit - len(ids)
+        ids += [row[0] for row in connection.execute(sql.OLD_EXPIRED_REQUESTS, parameters)]
+    deliveries = 0
+    for request_id in ids:
+        deliveries += connection.execute(sql.DELETE_DELIVERIES, {"request_id": request_id}).rowcount
+        connection.execute(sql.DELETE_REQUEST, {"id": request_id})
+    return len(ids), deliveries
+
+
+def counts(connection: sqlite3.Connection, now: datetime) -> dict[str, int]:
+    """How many are alive; each is a count along an index."""
+
+    def count(statement: str, parameters: Parameters) -> int:
+        return int(connection.execute(statement, parameters).fetchone()[0])
+
+    return {
+        "live_links": count(sql.COUNT_LIVE_LINKS, {"now": micros(now)}),
+        "claimed_links": count(sql.COUNT_CLAIMED_LINKS, {}),
+        "queued_mail": count(sql.COUNT_QUEUED, {"channel": "mail"}),
+        "queued_sms": count(sql.COUNT_QUEUED, {"channel": "sms"}),
+        "abandoned_deliveries": count(sql.COUNT_ABANDONED, {}),
+    }

@@ -1,0 +1,227 @@
+"""Every statement, by name. Parameters are named; state changes are one conditional statement each.
+
+Each of them uses an index, which the tests check: a store of a million links answers like one of ten.
+"""
+
+# ruff: noqa: S608 - what is put into the texts here are our own constants, column lists
+
+from __future__ import annotations
+
+from pwreset.store.rows import DELIVERY_COLUMNS, EVENT_COLUMNS, REQUEST_COLUMNS
+
+# --- requests ----------------------------------------------------------------------------------------------------
+
+ADD_REQUEST = """
+INSERT INTO requests (id, digest, domain, user_id, user_login, user_name, mode, origin, asked_by, asked_from,
+    correlation, created_at, expires_at, password_mark, sent_to, binding, state)
+VALUES (:id, :digest, :domain, :user_id, :user_login, :user_name, :mode, :origin, :asked_by, :asked_from,
+    :correlation, :created_at, :expires_at, :password_mark, :sent_to, :binding, 'pending')
+"""
+
+FIND_REQUEST = f"SELECT {REQUEST_COLUMNS} FROM requests WHERE digest = :digest"
+
+GET_REQUEST = f"SELECT {REQUEST_COLUMNS} FROM requests WHERE id = :id"
+
+WHOSE_REQUEST = "SELECT domain, user_id, sequence FROM requests WHERE id = :id"
+
+# A pending link dies at once; a claimed one is only doomed, since its password may be on its way to the directory.
+END_OTHERS = """
+UPDATE requests
+SET settled_at = CASE state WHEN 'pending' THEN :now END,
+    settled_why = CASE state WHEN 'pending' THEN :why ELSE '' END,
+    doom = CASE WHEN state = 'claimed' AND doom = '' THEN :why ELSE doom END,
+    state = CASE state WHEN 'pending' THEN 'revoked' ELSE state END
+WHERE user_id = :user_id AND settled_at IS NULL AND domain = :domain AND sequence < :below AND id <> :id
+RETURNING id, state
+"""
+
+CLAIM_REQUEST = """
+UPDATE requests
+SET state = 'claimed', claimed_until = :until, claim_mark = :mark
+WHERE id = :id AND state = 'pending' AND expires_at > :now
+    AND NOT EXISTS (
+        SELECT 1 FROM requests AS other
+        WHERE other.user_id = requests.user_id AND other.settled_at IS NULL AND other.domain = requests.domain
+            AND other.state = 'claimed' AND other.claimed_until > :now
+    )
+"""
+
+RELEASE_REQUEST = """
+UPDATE requests
+SET settled_at = CASE doom WHEN '' THEN NULL ELSE :now END,
+    settled_why = doom,
+    state = CASE doom WHEN '' THEN 'pending' ELSE 'revoked' END,
+    claimed_until = NULL, claim_mark = ''
+WHERE id = :id AND state = 'claimed' AND claimed_until = coalesce(:lease, claimed_until)
+RETURNING state
+"""
+
+USE_REQUEST = """
+UPDATE requests
+SET state = 'used', settled_at = :now, settled_why = 'used', claimed_until = NULL
+WHERE id = :id AND state = 'claimed' AND claimed_until = coalesce(:lease, claimed_until)
+RETURNING domain, user_id
+"""
+
+REVOKE_REQUEST = """
+UPDATE requests
+SET settled_at = CASE state WHEN 'pending' THEN :now END,
+    settled_why = CASE state WHEN 'pending' THEN :why ELSE '' END,
+    doom = CASE WHEN state = 'claimed' AND doom = '' THEN :why ELSE doom END,
+    state = CASE state WHEN 'pending' THEN 'revoked' ELSE state END
+WHERE id = :id AND settled_at IS NULL
+"""
+
+EXPIRED_CLAIMS = f"""
+SELECT {REQUEST_COLUMNS} FROM requests
+WHERE state = 'claimed' AND claimed_until <= :now
+ORDER BY claimed_until LIMIT :limit
+"""
+
+# The domains that occur, by skipping from one to the next in the index.
+DOMAINS = """
+WITH RECURSIVE each_domain (name) AS (
+    SELECT min(domain) FROM requests
+    UNION ALL
+    SELECT (SELECT min(domain) FROM requests WHERE domain > each_domain.name) FROM each_domain
+    WHERE each_domain.name IS NOT NULL
+)
+SELECT name FROM each_domain WHERE name IS NOT NULL
+"""
+
+LIST_BY_STATE = f"""
+SELECT {REQUEST_COLUMNS} FROM requests
+WHERE domain = :domain AND state = :state AND sequence < :before AND expires_at > :after AND expires_at <= :until
+ORDER BY sequence DESC LIMIT :limit
+"""
+
+LIST_BY_USER = f"""
+SELECT {REQUEST_COLUMNS} FROM requests
+WHERE (user_login = :user COLLATE NOCASE OR user_id = :user) AND sequence < :before
+ORDER BY sequence DESC
+"""
+
+# --- deliveries --------------------------------------------------------------------------------------------------
+
+ADD_DELIVERY = """
+INSERT INTO deliveries (id, request_id, domain, message, channel, address, body, created_at, not_after, due_at, state,
+    attempts, detail)
+VALUES (:id, :request_id, :domain, :message, :channel, :address, :body, :created_at, :not_after, :due_at, 'queued',
+    :attempts, :detail)
+"""
+
+DELIVERIES_OF_REQUEST = f"SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE request_id = :request_id ORDER BY sequence"
+
+DUE_DELIVERIES = f"""
+SELECT {DELIVERY_COLUMNS} FROM deliveries
+WHERE channel = :channel AND settled_at IS NULL AND due_at <= :now
+ORDER BY due_at LIMIT :limit
+"""
+
+LEASE_DELIVERY = "UPDATE deliveries SET due_at = :until WHERE id = :id"
+
+RECLAIM_DELIVERIES = """
+UPDATE deliveries SET due_at = :now WHERE channel = :channel AND settled_at IS NULL AND due_at > :now
+"""
+
+SETTLE_DELIVERY = """
+UPDATE deliveries SET state = :state, settled_at = :at, attempts = attempts + 1, detail = :detail, body = x''
+WHERE id = :id AND settled_at IS NULL
+RETURNING request_id, message
+"""
+
+DEFER_DELIVERY = """
+UPDATE deliveries SET due_at = :due_at, attempts = attempts + 1, detail = :detail
+WHERE id = :id AND settled_at IS NULL
+"""
+
+# What waits for a dead link is not sent any more.
+ABANDON_DELIVERIES = """
+UPDATE deliveries SET state = 'abandoned', settled_at = :now, detail = :detail, body = x''
+WHERE request_id = :request_id AND settled_at IS NULL
+"""
+
+ABANDON_LINKS = f"{ABANDON_DELIVERIES} AND message = 'reset-link'"
+
+NEXT_DUE = """
+SELECT min(due_at) FROM (
+    SELECT min(due_at) AS due_at FROM deliveries WHERE channel = 'mail' AND settled_at IS NULL
+    UNION ALL
+    SELECT min(due_at) FROM deliveries WHERE channel = 'sms' AND settled_at IS NULL
+)
+"""
+
+SMS_SINCE = "SELECT count(*) FROM deliveries WHERE channel = 'sms' AND created_at >= :since"
+
+# --- the audit trail ---------------------------------------------------------------------------------------------
+
+ADD_EVENT = """
+INSERT INTO events (name, at, actor, domain, user, address, request_id, correlation, facts)
+VALUES (:name, :at, :actor, :domain, :user, :address, :request_id, :correlation, :facts)
+"""
+
+EVENTS_AFTER = f"SELECT {EVENT_COLUMNS} FROM events WHERE sequence > :after ORDER BY sequence LIMIT :limit"
+
+EVENTS_BETWEEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE sequence BETWEEN :first AND :last ORDER BY sequence"
+
+LOWEST_EVENT = "SELECT min(sequence) FROM events"
+
+NEWEST_BLOCK = """
+SELECT number, first, last, last_at, digest, purged FROM blocks WHERE node = :node ORDER BY number DESC LIMIT 1
+"""
+
+NEXT_BLOCK = """
+SELECT number, first, last, last_at, digest, purged FROM blocks
+WHERE node = :node AND number > :after ORDER BY number LIMIT 1
+"""
+
+ADD_BLOCK = """
+INSERT INTO blocks (node, number, first, last, last_at, digest)
+VALUES (:node, :number, :first, :last, :last_at, :digest)
+"""
+
+GET_HEAD = "SELECT number, mark FROM heads WHERE node = :node"
+
+SET_HEAD = """
+INSERT INTO heads (node, number, mark) VALUES (:node, :number, :mark)
+ON CONFLICT (node) DO UPDATE SET number = excluded.number, mark = excluded.mark
+"""
+
+# --- counting and purging ----------------------------------------------------------------------------------------
+
+COUNT_LIVE_LINKS = "SELECT count(*) FROM requests WHERE settled_at IS NULL AND expires_at > :now"
+COUNT_CLAIMED_LINKS = "SELECT count(*) FROM requests WHERE state = 'claimed'"
+COUNT_QUEUED = "SELECT count(*) FROM deliveries WHERE channel = :channel AND settled_at IS NULL"
+COUNT_ABANDONED = "SELECT count(*) FROM deliveries WHERE state = 'abandoned'"
+
+# A request goes once it is over and nothing of it waits to be sent any more.
+_NOTHING_WAITS = """
+    AND NOT EXISTS (
+        SELECT 1 FROM deliveries
+        WHERE deliveries.request_id = requests.id AND deliveries.settled_at IS NULL AND deliveries.not_after >= :before
+    )
+"""
+
+OLD_SETTLED_REQUESTS = f"""
+SELECT id FROM requests WHERE settled_at IS NOT NULL AND settled_at < :before {_NOTHING_WAITS}
+ORDER BY settled_at LIMIT :limit
+"""
+
+OLD_EXPIRED_REQUESTS = f"""
+SELECT id FROM requests WHERE settled_at IS NULL AND expires_at < :before AND state = 'pending' {_NOTHING_WAITS}
+ORDER BY expires_at LIMIT :limit
+"""
+
+DELETE_DELIVERIES = "DELETE FROM deliveries WHERE request_id = :request_id"
+DELETE_REQUEST = "DELETE FROM requests WHERE id = :id"
+
+OLDEST_BLOCKS = """
+SELECT number, first, last, last_at, digest, purged FROM blocks
+WHERE node = :node AND purged = 0 ORDER BY number LIMIT :limit
+"""
+
+DELETE_EVENTS = "DELETE FROM events WHERE sequence <= :last"
+DELETE_BLOCKS = "DELETE FROM blocks WHERE node = :node AND number < :number"
+MARK_CHECKPOINT = "UPDATE blocks SET purged = 1 WHERE node = :node AND number = :number"
+
+BEAT = "UPDATE heartbeat SET at = :now WHERE one = 1"

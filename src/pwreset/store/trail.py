@@ -1,0 +1,165 @@
+"""Units of work on the audit trail and its chain: plain functions of a connection, run by the lanes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pwreset.reset import audit
+from pwreset.reset.model import AuditEvent
+from pwreset.store import statements as sql
+from pwreset.store.chain import Block, head_mark, is_head, is_whole, next_block
+from pwreset.store.rows import Parameters, Row, event_of, event_parameters
+
+NODE = "main"  # one process writes an SQLite store, so it has one chain
+EVENTS_PER_BLOCK = 500
+BLOCKS_PER_STEP = 200
+
+
+def record(connection: sqlite3.Connection, events: Sequence[Parameters]) -> None:
+    """Append events."""
+    connection.executemany(sql.ADD_EVENT, events)
+
+
+def events_after(connection: sqlite3.Connection, after: int, limit: int) -> tuple[AuditEvent, ...]:
+    """Events behind a sequence, in order."""
+    return tuple(map(event_of, _rows_after(connection, after, limit)))
+
+
+def _rows_after(connection: sqlite3.Connection, after: int, limit: int) -> list[Row]:
+    return connection.execute(sql.EVENTS_AFTER, {"after": after, "limit": limit}).fetchall()
+
+
+# --- chaining ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A block that is ready to be written, the mark that makes it the newest, and how many events it holds."""
+
+    block: Block
+    mark: bytes
+    count: int
+
+
+def forge(connection: sqlite3.Connection, key: bytes) -> Link | None:
+    """The next block of committed events, on a reading connection: writers do not wait for it."""
+    newest = _newest(connection)
+    rows = _rows_after(connection, newest.last if newest else 0, EVENTS_PER_BLOCK)
+    if not rows:
+        return None
+    block = next_block(key, newest, rows)
+    return Link(block, head_mark(key, block), len(rows))
+
+
+def attach(connection: sqlite3.Connection, link: Link) -> bool:
+    """Write a block down, if it still is the next one."""
+    newest = _newest(connection)
+    block = link.block
+    if block.number != (newest.number + 1 if newest else 1):
+        return False
+    connection.execute(
+        sql.ADD_BLOCK,
+        {
+            "node": NODE,
+            "number": block.number,
+            "first": block.first,
+            "last": block.last,
+            "last_at": block.last_at,
+            "digest": block.digest,
+        },
+    )
+    connection.execute(sql.SET_HEAD, {"node": NODE, "number": block.number, "mark": link.mark})
+    return True
+
+
+def _newest(connection: sqlite3.Connection) -> Block | None:
+    return _block(connection.execute(sql.NEWEST_BLOCK, {"node": NODE}).fetchone())
+
+
+def _block(row: Row | None) -> Block | None:
+    return None if row is None else Block(row[0], row[1], row[2], row[3], row[4], bool(row[5]))
+
+
+# --- verifying ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a check has come: the last good block, the highest block that a purge has told of, what is broken."""
+
+    block: Block | None = None
+    checkpoint: int = 0
+    purged_to: int = 0
+    broken: str | None = None
+    done: bool = False
+
+
+def verify_step(connection: sqlite3.Connection, keys: Sequence[bytes], progress: Progress) -> Progress:
+    """Check the next block, or the end."""
+    previous = progress.block
+    block = _block(
+        connection.execute(sql.NEXT_BLOCK, {"node": NODE, "after": previous.number if previous else 0}).fetchone()
+    )
+    if block is None:
+        return _verify_end(connection, keys, progress)
+    if block.purged:
+        return Progress(block, block.number, progress.purged_to)
+    if block.number != (previous.number + 1 if previous else 1):
+        return _broken(progress, f"blocks before number {block.number} are missing")
+    if block.first != (previous.last + 1 if previous else 1):
+        return _broken(progress, f"events before number {block.first} are missing")
+    rows = connection.execute(sql.EVENTS_BETWEEN, {"first": block.first, "last": block.last}).fetchall()
+    if not is_whole(keys, previous, block, rows):
+        return _broken(progress, f"events {block.first} to {block.last} are not as they were written")
+    return Progress(block, progress.checkpoint, max(progress.purged_to, _purge_told(rows)))
+
+
+def _verify_end(connection: sqlite3.Connection, keys: Sequence[bytes], progress: Progress) -> Progress:
+    newest = progress.block
+    head = connection.execute(sql.GET_HEAD, {"node": NODE}).fetchone()
+    lowest = connection.execute(sql.LOWEST_EVENT).fetchone()[0]
+    if newest is None:
+        if head is not None or (lowest is not None and lowest != 1):
+            return _broken(progress, "the chain is gone")
+        return Progress(done=True)
+    if head is None or head[0] != newest.number or not is_head(keys, newest, head[1]):
+        return _broken(progress, f"what came behind event {newest.last} is gone, or was put back from an old copy")
+    unchained = _rows_after(connection, newest.last, EVENTS_PER_BLOCK)
+    if progress.checkpoint > max(progress.purged_to, _purge_told(unchained)):
+        return _broken(progress, f"events up to those of block {progress.checkpoint} are gone, and no purge told of it")
+    return Progress(newest, done=True)
+
+
+def _broken(progress: Progress, words: str) -> Progress:
+    return Progress(progress.block, broken=words, done=True)
+
+
+def _purge_told(rows: Sequence[Row]) -> int:
+    """The highest block that purges among these events have told of."""
+    events = (event_of(row) for row in rows if row[1] == audit.Event.AUDIT_PURGED.event_name)
+    return max((int(event.facts.get("block", 0)) for event in events), default=0)
+
+
+# --- purging -----------------------------------------------------------------------------------------------------
+
+
+def purge_step(connection: sqlite3.Connection, before: int, now: datetime) -> int:
+    """Delete whole blocks of events from before then, oldest first, and leave a checkpoint. Says how many events.
+
+    Only chained events go, and the newest block stays, so that the numbers of events never begin anew.
+    """
+    rows = connection.execute(sql.OLDEST_BLOCKS, {"node": NODE, "limit": BLOCKS_PER_STEP + 1}).fetchall()
+    blocks = [block for row in rows[:-1] if (block := _block(row)) is not None]
+    old = next((index for index, block in enumerate(blocks) if block.last_at >= before), len(blocks))
+    if old == 0:
+        return 0
+    last = blocks[old - 1]
+    gone = connection.execute(sql.DELETE_EVENTS, {"last": last.last}).rowcount
+    connection.execute(sql.DELETE_BLOCKS, {"node": NODE, "number": last.number})
+    connection.execute(sql.MARK_CHECKPOINT, {"node": NODE, "number": last.number})
+    told = audit.by_service(audit.Event.AUDIT_PURGED, now, block=last.number, up_to=last.last, events=gone)
+    connection.execute(sql.ADD_EVENT, event_parameters(told))
+    return gone
