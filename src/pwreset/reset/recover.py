@@ -50,10 +50,16 @@ async def recover(request: ResetRequest, services: Services) -> None:
         password_set=was_set,
     )
     if user is not None and was_set:
-        await services.store.settle(request.id, now, password_changed_notices(request, user, now, services), [event])
+        await services.store.settle(
+            request.id,
+            now,
+            password_changed_notices(request, user, now, services),
+            [event],
+            lease=request.claimed_until,
+        )
         services.outbox.bell.set()
     else:
-        await services.store.release(request.id, now, [event])
+        await services.store.release(request.id, now, [event], lease=request.claimed_until)
     log.info("claim cleared up", request=request.id, password_set=was_set)
 
 
