@@ -1,1 +1,21 @@
-"""LDAP: connections, finding exactly one user, authenticating managers, one writer per dialect."""
+"""The LDAP adapter: implements the port `Directory` with python-ldap.
+
+ldap.LdapDirectory     the port, one per domain
+  filters, entries     what is asked, and what a person's entry says
+  groups               who is protected, who is a manager
+  policies             the directory's own password rules
+  dialects             one writer per kind of directory, with its table of refusals
+  diagnosis            health and rights, in words
+  pool                 connections: shared ones for searches, one of its own per log-in and per write; failover
+    shared             many searches under way on one connection, read by the event loop
+    connection         TLS, StartTLS, deadlines, and what can go wrong with them
+    threads            the one boundary to blocking calls
+"""
+
+from __future__ import annotations
+
+import os
+
+# libldap would take defaults from /etc/ldap/ldap.conf, ~/.ldaprc, ./ldaprc and LDAP* in the environment: further trusted
+# CAs, client certificates, time-outs. What is connected to, and whom it trusts, is said by our settings alone.
+os.environ["LDAPNOINIT"] = "1"

@@ -1,0 +1,229 @@
+"""OpenLDAP with the ppolicy overlay: RFC 3062 and draft-behera-ldap-password-policy.
+
+The service account must not be the database's rootdn: rootdn skips the quality check and the history, and a change by
+it sets `pwdReset` where the policy says `pwdMustChange`. A delegated account is held to the policy; its change clears
+`pwdReset`, failures and any lock, an administrator's too: who may not be unlocked must be refused beforehand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import ldap
+from ldap.controls.ppolicy import PasswordPolicyControl
+from ldap.filter import escape_filter_chars
+
+from pwreset import logs
+from pwreset.directory.dialects import Busy, Denied, Gone, Lost, Raced, Refused, Unwilling, Write
+from pwreset.directory.entries import Entry, read_time
+from pwreset.reset.model import AccountState
+from pwreset.reset.policy import RuleCode
+from pwreset.secret import Secret
+
+PASSWORD_MODIFY = b"1.3.6.1.4.1.4203.1.11.1"
+ADMINISTRATIVE_LOCK = "000001010000Z"
+EXPIRED = 0  # draft-behera-ldap-password-policy-10, 6.2; told together with the right password only
+
+# The same place, and pwdMaxLength's code of OpenLDAP 2.6.
+BROKEN_RULES = {
+    3: RuleCode.NOT_ALLOWED,
+    5: RuleCode.QUALITY,
+    6: RuleCode.MIN_LENGTH,
+    7: RuleCode.TOO_YOUNG,
+    8: RuleCode.HISTORY,
+    9: RuleCode.MAX_LENGTH,
+}
+MUST_SUPPLY_OLD_PASSWORD = 4
+
+READ_ONLY = "it refuses to write (is it read-only?)"
+REPLICA = "it is a read-only replica; put the writable server first in `uris`"
+
+# What a result code (RFC 4511, appendix A.2) means for a write, where the policy's control says nothing.
+MEANINGS: tuple[tuple[type[ldap.LDAPError], Callable[[], Exception]], ...] = (
+    (ldap.SERVER_DOWN, Lost),
+    (ldap.CONNECT_ERROR, Lost),
+    (ldap.TIMEOUT, Lost),
+    (ldap.INSUFFICIENT_ACCESS, Denied),
+    (ldap.STRONG_AUTH_REQUIRED, Denied),
+    (ldap.CONFIDENTIALITY_REQUIRED, Denied),
+    (ldap.CONSTRAINT_VIOLATION, functools.partial(Refused, RuleCode.QUALITY)),
+    (ldap.INVALID_SYNTAX, functools.partial(Refused, RuleCode.QUALITY)),
+    # It is the server that is unwilling, not the policy: no other password would be taken either.
+    (ldap.UNWILLING_TO_PERFORM, functools.partial(Unwilling, READ_ONLY)),
+    (ldap.REFERRAL, functools.partial(Unwilling, REPLICA)),
+    # Two changes of one entry at once: the loser's are refused so, its values being no longer there.
+    (ldap.NO_SUCH_ATTRIBUTE, Raced),
+    (ldap.TYPE_OR_VALUE_EXISTS, Raced),
+    (ldap.BUSY, Busy),
+    (ldap.UNAVAILABLE, Busy),
+    (ldap.TIMELIMIT_EXCEEDED, Busy),
+    (ldap.ADMINLIMIT_EXCEEDED, Busy),
+    (ldap.OTHER, Busy),
+    (ldap.NO_SUCH_OBJECT, Gone),
+)
+LOSSES = (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT)
+DENIALS = (ldap.INSUFFICIENT_ACCESS, ldap.STRONG_AUTH_REQUIRED, ldap.CONFIDENTIALITY_REQUIRED)
+NOT_RIGHT = (
+    ldap.INVALID_CREDENTIALS,
+    ldap.INAPPROPRIATE_AUTH,
+    ldap.NO_SUCH_OBJECT,
+    ldap.INVALID_DN_SYNTAX,
+    ldap.INSUFFICIENT_ACCESS,
+    ldap.CONSTRAINT_VIOLATION,
+    ldap.UNWILLING_TO_PERFORM,
+)
+
+log = logs.get("directory")
+
+
+class OpenLdap:
+    """The dialect of OpenLDAP."""
+
+    attributes: tuple[str, ...] = (
+        "entryUUID",
+        "entryCSN",
+        "modifyTimestamp",
+        "pwdChangedTime",
+        "pwdAccountLockedTime",
+        "pwdStartTime",
+        "pwdEndTime",
+        "pwdReset",
+    )
+
+    def identity(self, entry: Entry) -> str:
+        """RFC 4530."""
+        return entry.text("entryUUID")
+
+    def identity_filter(self, identity: str) -> str:
+        """RFC 4530."""
+        return f"(entryUUID={escape_filter_chars(identity)})"
+
+    def state(self, entry: Entry) -> AccountState:
+        """slapo-ppolicy(5): an administrator's lock has a time of its own; an account may begin and end."""
+        locked = entry.text("pwdAccountLockedTime")
+        if locked == ADMINISTRATIVE_LOCK or _outside_its_time(entry):
+            return AccountState.DISABLED
+        return AccountState.LOCKED if locked else AccountState.ACTIVE
+
+    def password_mark(self, entry: Entry) -> str:
+        """Empty for a password that was never changed under a policy."""
+        return entry.text("pwdChangedTime")
+
+    def entry_mark(self, entry: Entry) -> str:
+        """The change sequence number, or the time of the last change where it is not shown."""
+        return entry.text("entryCSN", "modifyTimestamp")
+
+    def write(self, connection: Any, write: Write) -> None:
+        """Write the password with the ppolicy request control; see `Dialect.write`."""
+        by_modify = not _knows_password_modify(connection, write.seconds)
+        # What cannot be encoded cannot be typed at a log-in either.
+        new = write.password.reveal().encode()
+        write.begun = True
+        try:
+            _send(connection, write, new, by_modify=by_modify)
+        except ldap.PROTOCOL_ERROR:
+            # Where the rootDSE is hidden we learn only now that there is no RFC 3062; nothing was written.
+            if by_modify:
+                raise Unwilling("it does not understand a modification of userPassword") from None
+            _send(connection, write, new, by_modify=True)
+        write.done = True
+        _settle_must_change(connection, write)
+
+    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> bool:
+        """Right is also: expired, or must be changed."""
+        try:
+            message = connection.simple_bind(dn, password.reveal(), [PasswordPolicyControl()])
+            connection.result3(message, timeout=seconds)
+        except NOT_RIGHT as error:
+            return _policy_error(error) == EXPIRED
+        except (UnicodeError, ValueError):  # lone surrogates, NUL
+            return False
+        return True
+
+    def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
+        """Delete a password value that is not there: refused as missing with the right, as forbidden without it."""
+        try:
+            message = connection.modify_ext(dn, [(ldap.MOD_DELETE, "userPassword", [b"{pwreset}no-such-value"])])
+            connection.result3(message, timeout=seconds)
+        except DENIALS:
+            return False
+        except (ldap.NO_SUCH_ATTRIBUTE, ldap.CONSTRAINT_VIOLATION):
+            return True
+        return True
+
+
+def _outside_its_time(entry: Entry) -> bool:
+    now = datetime.now(UTC)
+    start, end = read_time(entry.text("pwdStartTime")), read_time(entry.text("pwdEndTime"))
+    return (start is not None and now < start) or (end is not None and now >= end)
+
+
+def _knows_password_modify(connection: Any, seconds: float) -> bool:
+    """Whether the server says it knows RFC 3062; yes when it says nothing at all."""
+    try:
+        message = connection.search_ext("", ldap.SCOPE_BASE, "(objectClass=*)", ["supportedExtension"])
+        _, found, _, _ = connection.result3(message, timeout=seconds)
+    except LOSSES as error:
+        raise Busy from error  # nothing has been written yet
+    except ldap.LDAPError:
+        return True
+    known = [value for _, attributes in found for value in attributes.get("supportedExtension", ())]
+    return not known or PASSWORD_MODIFY in known
+
+
+def _send(connection: Any, write: Write, new: bytes, *, by_modify: bool) -> None:
+    controls = [PasswordPolicyControl()]
+    try:
+        if by_modify:
+            message = connection.modify_ext(write.dn, [(ldap.MOD_REPLACE, "userPassword", [new])], controls)
+        else:
+            message = connection.passwd(write.dn, None, new, controls)
+        connection.result3(message, timeout=write.seconds)
+    except ldap.PROTOCOL_ERROR:
+        raise
+    except ldap.LDAPError as error:
+        raise _meaning(error) from error
+
+
+def _meaning(error: ldap.LDAPError) -> Exception:
+    """What a refused write means: by result code and by the ppolicy control's code."""
+    broken = _policy_error(error)
+    if broken == MUST_SUPPLY_OLD_PASSWORD:
+        return Denied()
+    if broken in BROKEN_RULES:
+        return Refused(BROKEN_RULES[broken])
+    for kind, meaning in MEANINGS:
+        if isinstance(error, kind):
+            return meaning()
+    return Unwilling(f"it refuses to write: {type(error).__name__}")
+
+
+def _policy_error(error: ldap.LDAPError) -> int | None:
+    """The error in the ppolicy response control, if there is one."""
+    details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    for control_type, _, value in details.get("ctrls") or ():
+        if control_type == PasswordPolicyControl.controlType:
+            control = PasswordPolicyControl()
+            # A control that cannot be read says nothing; pyasn1's errors have many classes.
+            with contextlib.suppress(Exception):
+                control.decodeControlValue(value)
+            return None if control.error is None else int(control.error)
+    return None
+
+
+def _settle_must_change(connection: Any, write: Write) -> None:
+    """Clear or restore `pwdReset` as the domain wants it. The password is set: what fails here is logged only."""
+    try:
+        message = connection.search_ext(write.dn, ldap.SCOPE_BASE, "(objectClass=*)", ["pwdReset"])
+        _, found, _, _ = connection.result3(message, timeout=write.seconds)
+        is_set = any(value == b"TRUE" for _, values in found for value in values.get("pwdReset", ()))
+        wanted = write.keep_must_change and write.had_reset
+        if is_set != wanted:
+            change = (ldap.MOD_REPLACE, "pwdReset", [b"TRUE"] if wanted else None)
+            connection.result3(connection.modify_ext(write.dn, [change]), timeout=write.seconds)
+    except ldap.LDAPError as error:
+        log.warning("password set, but `must change` could not be settled", error=type(error).__name__)

@@ -1,0 +1,148 @@
+"""What is asked of a directory, and what a person's entry says: raw attributes in, `User` out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Protocol
+
+from ldap.filter import escape_filter_chars
+
+from pwreset.directory.shared import RawEntry
+from pwreset.reset.model import AccountState, User
+from pwreset.settings.sections import Domain
+
+NAME_ATTRIBUTES = ("uid", "cn", "sn", "givenName", "displayName")
+
+
+class Account(Protocol):
+    """What a kind of directory says of an account, beside its names and addresses."""
+
+    attributes: tuple[str, ...]
+
+    def identity(self, entry: Entry) -> str:
+        """What stays the same for a person through renames."""
+        ...
+
+    def identity_filter(self, identity: str) -> str:
+        """A filter that finds the entry again."""
+        ...
+
+    def state(self, entry: Entry) -> AccountState:
+        """Whether the account is usable."""
+        ...
+
+    def password_mark(self, entry: Entry) -> str:
+        """Changes whenever the password does."""
+        ...
+
+    def entry_mark(self, entry: Entry) -> str:
+        """Changes whenever the entry does."""
+        ...
+
+
+class Entry:
+    """An entry with its attributes by name, without regard to letter case."""
+
+    __slots__ = ("_values", "dn")
+
+    def __init__(self, raw: RawEntry) -> None:
+        self.dn = raw[0]
+        self._values = {name.lower(): values for name, values in raw[1].items()}
+
+    def texts(self, attribute: str) -> Iterator[str]:
+        """The values that are text, in the directory's order; binary ones are dropped."""
+        for value in self._values.get(attribute.lower(), ()):
+            try:
+                yield value.decode()
+            except UnicodeDecodeError:
+                continue
+
+    def text(self, *attributes: str) -> str:
+        """The first value of the first of these attributes that has one, else nothing."""
+        for attribute in attributes:
+            for value in self.texts(attribute):
+                return value
+        return ""
+
+    def has(self, attribute: str) -> bool:
+        """Whether the attribute is there."""
+        return attribute.lower() in self._values
+
+
+class Reader:
+    """Filters for a domain's users and the way from an entry to a User."""
+
+    def __init__(self, name: str, domain: Domain, account: Account) -> None:
+        self._name = name
+        self._domain = domain
+        self._account = account
+        self.attributes = _unique(
+            *domain.login_attributes,
+            *domain.mail_attributes,
+            *domain.mobile_attributes,
+            *domain.name_attributes,
+            domain.language_attribute,
+            *NAME_ATTRIBUTES,
+            "memberOf",
+            *account.attributes,
+        )
+
+    def by_login(self, username: str) -> str:
+        """The filter for a typed user name among the users."""
+        return self._among_users(self.by_login_attributes(username))
+
+    def by_login_attributes(self, username: str) -> str:
+        """The filter for a typed name: any login attribute, as the directory compares it. The name is data (RFC 4515)."""
+        value = escape_filter_chars(username)
+        parts = "".join(f"({attribute}={value})" for attribute in self._domain.login_attributes)
+        return parts if len(self._domain.login_attributes) == 1 else f"(|{parts})"
+
+    def by_id(self, identity: str) -> str:
+        """The filter for the entry of this identity among the users."""
+        return self._among_users(self._account.identity_filter(identity))
+
+    def user(self, entry: Entry, *, protected: bool) -> User:
+        """The person."""
+        domain = self._domain
+        mails = tuple(value for attribute in domain.mail_attributes for value in entry.texts(attribute))
+        words = [value for attribute in NAME_ATTRIBUTES for value in entry.texts(attribute)]
+        words += [mail.partition("@")[0] for mail in mails]
+        login = entry.text(*domain.login_attributes)
+        return User(
+            id=self._account.identity(entry),
+            dn=entry.dn,
+            domain=self._name,
+            login=login,
+            name=entry.text(*domain.name_attributes) or login,
+            mails=mails,
+            mobiles=tuple(value for attribute in domain.mobile_attributes for value in entry.texts(attribute)),
+            language=entry.text(domain.language_attribute) or None,
+            state=self._account.state(entry),
+            protected=protected,
+            password_mark=self._account.password_mark(entry),
+            entry_mark=self._account.entry_mark(entry),
+            given_name=entry.text("givenName"),
+            context_words=_unique(*words),
+        )
+
+    def _among_users(self, filter_text: str) -> str:
+        if self._domain.user_filter is None:
+            return filter_text
+        return f"(&{filter_text}{_in_brackets(self._domain.user_filter)})"
+
+
+def read_time(value: str) -> datetime | None:
+    """A generalized time (RFC 4517, 3.3.13) in UTC, as directories write their operational attributes."""
+    try:
+        return datetime.strptime(value[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _in_brackets(filter_text: str) -> str:
+    return filter_text if filter_text.startswith("(") else f"({filter_text})"
+
+
+def _unique(*texts: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

@@ -1,0 +1,302 @@
+"""The port `Directory` for one domain."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakValueDictionary
+
+import ldap
+
+from pwreset import logs
+from pwreset.directory import diagnosis
+from pwreset.directory.connection import Server
+from pwreset.directory.dialects import Busy, Denied, Dialect, Gone, Lost, Raced, Refused, Unwilling, Write
+from pwreset.directory.dialects.openldap import OpenLdap
+from pwreset.directory.entries import Entry, Reader, read_time
+from pwreset.directory.groups import Groups
+from pwreset.directory.names import is_below, read_dn
+from pwreset.directory.policies import Policies, lockout_duration, rules_of
+from pwreset.directory.pool import Pool
+from pwreset.directory.shared import RawEntry
+from pwreset.errors import (
+    DirectoryMisconfigured,
+    DirectoryUnavailable,
+    OutcomeUnclear,
+    PasswordRefused,
+    PwresetError,
+    UserAmbiguous,
+    UserDisabled,
+    UserLocked,
+    UserUnknown,
+    WriteDenied,
+)
+from pwreset.reset.model import AccountState, ServerHealth, User
+from pwreset.reset.policy import Rule, RuleCode
+from pwreset.reset.ports import BindOutcome
+from pwreset.secret import Secret
+from pwreset.settings.sections import Domain
+
+EXACTLY_ONE = 2  # the size limit that tells one from more
+# Finding out what the server knows, the write, and two steps for `must change`.
+ANSWERS_OF_A_WRITE = 4
+
+log = logs.get("directory")
+
+
+class LdapDirectory:
+    """One domain's directory over LDAP. Belongs to the event loop it is first used on."""
+
+    def __init__(self, name: str, domain: Domain, bind_password: Secret | None) -> None:
+        self._name = name
+        self._settings = domain
+        self._pool = Pool(name, domain, bind_password)
+        self._dialect: Dialect = OpenLdap()
+        self._reader = Reader(name, domain, self._dialect)
+        self._policies = Policies(self._pool, domain.base_dn)
+        self._managers = Groups(self._pool, name, "managers", domain.managers)
+        self._protected = Groups(self._pool, name, "protected", domain.protected)
+        self._base = read_dn(domain.base_dn)
+        self._managers_base = read_dn(domain.managers_base_dn or domain.base_dn)
+        self._own = read_dn(domain.bind_dn or "")
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def domain(self) -> str:
+        """The domain's configured name."""
+        return self._name
+
+    async def find(self, username: str) -> User:
+        """See `Directory.find`."""
+        entry = await self._exactly_one(self._settings.base_dn, self._reader.by_login(username), username)
+        return await self._user(entry, fresh=False)
+
+    async def find_by_id(self, user_id: str) -> User:
+        """See `Directory.find_by_id`."""
+        return await self._user(await self._entry_by_id(user_id), fresh=True)
+
+    def contains(self, dn: str) -> bool:
+        """See `Directory.contains`. Where managers are looked up belongs to the domain too."""
+        name = read_dn(dn)
+        return is_below(name, self._base) or is_below(name, self._managers_base)
+
+    async def manager_dn(self, login: str) -> str:
+        """See `Directory.manager_dn`."""
+        if "=" in login and self.contains(login):
+            return await self._existing(login)
+        base = self._settings.managers_base_dn or self._settings.base_dn
+        entry = await self._exactly_one(base, self._reader.by_login_attributes(login), login, ("1.1",))
+        return entry.dn
+
+    async def is_manager(self, dn: str) -> bool:
+        """See `Directory.is_manager`. A DN of `managers` that cannot be read makes nobody a manager."""
+        closure = await self._managers.fresh()
+        if read_dn(dn) in {read_dn(missing) for missing in closure.unresolved}:
+            return False
+        return closure.holds(dn, await self._member_of(dn))
+
+    async def bind(self, dn: str, password: Secret) -> BindOutcome:
+        """See `Directory.bind`."""
+        # A DN with an empty password is an anonymous bind, which "succeeds" (RFC 4513, 5.1.2); so does an empty DN.
+        if not password or not read_dn(dn):
+            return BindOutcome.WRONG
+
+        def try_it(_server: Server, connection: Any) -> bool:
+            return self._dialect.try_password(connection, dn, password, self._pool.seconds)
+
+        try:
+            right = await self._pool.alone(try_it, logged_in=False)
+        except (ldap.CONFIDENTIALITY_REQUIRED, ldap.STRONG_AUTH_REQUIRED) as error:
+            raise DirectoryMisconfigured(self._name, "it wants TLS for log-ins") from error
+        except (ldap.LDAPError, TimeoutError) as error:
+            raise DirectoryUnavailable(self._name) from error
+        return BindOutcome.RIGHT if right else BindOutcome.WRONG
+
+    async def rules(self, user: User) -> tuple[Rule, ...]:
+        """See `Directory.rules`. Nothing is told where the policy cannot be read or is not certain."""
+        policy = await self._policies.policy_of(user.dn)
+        return () if policy is None else rules_of(policy)
+
+    async def set_password(self, user: User, password: Secret) -> None:
+        """See `Directory.set_password`; also raises UserDisabled, UserLocked (with `unlock = false`)."""
+        # Two changes of one entry at once are a race that slapd loses in every fifth case.
+        lock = self._locks.setdefault(user.id, asyncio.Lock())
+        async with lock:
+            try:
+                await self._write(user, password)
+            except Raced:
+                await self._write_again(user, password)
+
+    async def health(self) -> tuple[ServerHealth, ...]:
+        """See `Directory.health`."""
+        servers = self._pool.servers
+        return tuple(
+            await asyncio.gather(*(diagnosis.health(self._pool, server, self._settings.base_dn) for server in servers))
+        )
+
+    async def try_rights(self, username: str) -> ServerHealth:
+        """Whether the service account may set this person's password, and not more than that. Never raises."""
+        try:
+            user = await self.find(username)
+        except PwresetError as error:
+            return ServerHealth("rights", ok=False, detail=str(error), advice="name a user of the domain")
+        return await diagnosis.rights(self._pool, self._dialect, user.dn, self._settings.bind_dn)
+
+    async def close(self) -> None:
+        """See `Directory.close`."""
+        self._managers.close()
+        self._protected.close()
+        await self._pool.close()
+
+    async def _exactly_one(
+        self, base: str, filter_text: str, username: str, attributes: tuple[str, ...] | None = None
+    ) -> Entry:
+        try:
+            found = await self._search(base, filter_text, attributes)
+        except ldap.SIZELIMIT_EXCEEDED:
+            raise UserAmbiguous(username, self._name) from None
+        except UnicodeEncodeError:  # lone surrogates: no directory has such a name
+            found = []
+        if not found:
+            raise UserUnknown(username, self._name)
+        if len(found) > 1:
+            raise UserAmbiguous(username, self._name)
+        return Entry(found[0])
+
+    async def _search(self, base: str, filter_text: str, attributes: tuple[str, ...] | None) -> list[RawEntry]:
+        try:
+            return await self._pool.search(
+                base, ldap.SCOPE_SUBTREE, filter_text, attributes or self._reader.attributes, EXACTLY_ONE
+            )
+        except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX) as error:
+            raise DirectoryMisconfigured(self._name, f"its base {base} does not exist or may not be read") from error
+
+    async def _entry_by_id(self, user_id: str) -> Entry:
+        return await self._exactly_one(self._settings.base_dn, self._reader.by_id(user_id), user_id)
+
+    async def _existing(self, dn: str) -> str:
+        """The DN of an entry, as the directory spells it."""
+        try:
+            found = await self._pool.search(dn, ldap.SCOPE_BASE, "(objectClass=*)", ("1.1",))
+        except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
+            found = []
+        if not found:
+            raise UserUnknown(dn, self._name)
+        return found[0][0]
+
+    async def _user(self, entry: Entry, *, fresh: bool) -> User:
+        user = self._reader.user(entry, protected=await self._is_protected(entry, fresh=fresh))
+        if user.state is AccountState.LOCKED and await self._lock_is_over(entry):
+            return self._reader.user(_Unlocked(entry), protected=user.protected)
+        return user
+
+    async def _is_protected(self, entry: Entry, *, fresh: bool) -> bool:
+        if self._own is not None and read_dn(entry.dn) == self._own:
+            return True
+        member_of = tuple(entry.texts("memberOf"))
+        if self._settings.protected:
+            closure = await (self._protected.fresh() if fresh else self._protected.closure())
+            # Who is protected cannot be told, so everybody is.
+            if closure.unresolved or closure.holds(entry.dn, member_of):
+                return True
+        if self._settings.protect_managers and self._settings.managers:
+            closure = await (self._managers.fresh() if fresh else self._managers.closure())
+            return closure.holds(entry.dn, member_of)
+        return False
+
+    async def _member_of(self, dn: str) -> tuple[str, ...]:
+        try:
+            found = await self._pool.search(dn, ldap.SCOPE_BASE, "(objectClass=*)", ("memberOf",))
+        except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
+            return ()
+        return tuple(Entry(found[0]).texts("memberOf")) if found else ()
+
+    async def _lock_is_over(self, entry: Entry) -> bool:
+        """A lock after failed log-ins may end by itself; the attribute stays until the next log-in."""
+        since = read_time(entry.text("pwdAccountLockedTime"))
+        policy = await self._policies.policy_of(entry.dn)
+        lasts = None if policy is None else lockout_duration(policy)
+        return since is not None and lasts is not None and since + lasts <= datetime.now(UTC)
+
+    async def _write(self, user: User, password: Secret) -> None:
+        """One attempt. Raises Raced, and what `set_password` raises."""
+        write = await self._prepared(user, password)
+        try:
+            await self._pool.alone(
+                lambda server, connection: self._write_on(server, connection, write),
+                logged_in=True,
+                answers=ANSWERS_OF_A_WRITE,
+            )
+        except Refused as error:
+            raise PasswordRefused(await self._rules_broken(user, error.rule)) from None
+        except UnicodeEncodeError:
+            raise PasswordRefused((Rule(RuleCode.CHARACTERS),)) from None
+        except (Lost, TimeoutError) as error:
+            self._judge_lost(write, error)
+        except (Denied, Gone, Unwilling, Busy) as error:
+            raise self._failure(user, error) from None
+
+    async def _prepared(self, user: User, password: Secret) -> Write:
+        """The write, after a last look at the entry: a delegated change would lift any lock."""
+        entry = await self._entry_by_id(user.id)
+        state = (await self._user(entry, fresh=False)).state
+        if state is AccountState.DISABLED:
+            raise UserDisabled
+        if state is AccountState.LOCKED and not self._settings.unlock:
+            raise UserLocked
+        return Write(
+            dn=entry.dn,
+            password=password,
+            had_reset=entry.text("pwdReset") == "TRUE",
+            keep_must_change=self._settings.must_change == "keep",
+            seconds=self._pool.seconds,
+        )
+
+    def _judge_lost(self, write: Write, error: Exception) -> None:
+        """Return if the password was set before the connection was lost, else raise what is known."""
+        if write.done:
+            return
+        if write.begun:
+            raise OutcomeUnclear from error
+        raise DirectoryUnavailable(self._name) from error
+
+    def _failure(self, user: User, error: Exception) -> PwresetError:
+        if isinstance(error, Denied):
+            log.error("the service account may not write a password", domain=self._name, dn=user.dn)
+            return WriteDenied()
+        if isinstance(error, Gone):
+            return UserUnknown(user.login, self._name)
+        if isinstance(error, Unwilling):
+            return DirectoryMisconfigured(self._name, str(error))
+        return DirectoryUnavailable(self._name)
+
+    async def _write_again(self, user: User, password: Secret) -> None:
+        """Somebody else changed the entry at the same moment, and nothing of ours was written: once more."""
+        try:
+            await self._write(user, password)
+        except Raced:
+            raise DirectoryUnavailable(self._name) from None
+
+    def _write_on(self, server: Server, connection: Any, write: Write) -> None:
+        if not server.encrypted and not server.loopback:
+            raise Unwilling("passwords are written over TLS only; use ldaps:// or StartTLS")
+        self._dialect.write(connection, write)
+
+    async def _rules_broken(self, user: User, code: RuleCode) -> tuple[Rule, ...]:
+        """The rule with its number, if the policy can be read."""
+        try:
+            known = await self.rules(user)
+        except PwresetError:
+            known = ()
+        return (next((rule for rule in known if rule.code is code), Rule(code)),)
+
+
+class _Unlocked(Entry):
+    """An entry whose lock is over."""
+
+    __slots__ = ()
+
+    def __init__(self, entry: Entry) -> None:
+        self.dn = entry.dn
+        self._values = {name: values for name, values in entry._values.items() if name != "pwdaccountlockedtime"}  # noqa: SLF001 - the same class

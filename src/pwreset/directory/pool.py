@@ -1,0 +1,222 @@
+"""Connections to one domain's directory: which server, which connection, and what to do when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import ldap
+
+from pwreset import logs
+from pwreset.directory.connection import OPERATORS_KINDS, Kind, Server, Trouble, Trust, close, connect, log_in
+from pwreset.directory.shared import ConnectionLost, RawEntry, SharedConnection
+from pwreset.directory.threads import Threads, TooManyGivenUp
+from pwreset.errors import DirectoryMisconfigured, DirectoryUnavailable, Overloaded
+from pwreset.secret import Secret
+from pwreset.settings.sections import Domain
+
+T = TypeVar("T")
+
+BAD_SECONDS = 10.0
+# While no server at all can be reached, one attempt in this time is enough: further callers get the same answer.
+QUIET_SECONDS = 1.0
+# A blocking call knows its deadline; this is what it gets on top before its thread is given up.
+GRACE_SECONDS = 0.5
+
+PASSING = (ldap.BUSY, ldap.UNAVAILABLE, ldap.TIMELIMIT_EXCEEDED, ldap.ADMINLIMIT_EXCEEDED, ldap.OTHER)
+FOR_THE_CALLER = (ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX)
+
+log = logs.get("directory")
+
+
+class Pool:
+    """The connections of one domain. Belongs to the event loop it is first used on."""
+
+    def __init__(self, name: str, domain: Domain, bind_password: Secret | None) -> None:
+        self.servers = tuple(Server.read(uri, start_tls=domain.start_tls) for uri in domain.uris)
+        self.seconds = domain.timeout_seconds
+        self._name = name
+        self._bind_dn = domain.bind_dn
+        self._bind_password = bind_password
+        self._trust = Trust(domain.ca_file, domain.lenient_x509)
+        self._threads = Threads()
+        self._bad_until: dict[str, float] = {}
+        self._last_failure: tuple[float, Trouble] | None = None
+        self._shared: list[SharedConnection | None] = [None] * domain.connections
+        self._turn = 0
+        self._opening: dict[int, asyncio.Task[SharedConnection]] = {}
+        self._closed = False
+
+    async def search(
+        self, base: str, scope: int, filter_text: str, attributes: Sequence[str], size_limit: int = 0
+    ) -> list[RawEntry]:
+        """Entries found on a shared connection; repeated once, on a new connection, when the first one breaks.
+
+        Raises ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX; DirectoryUnavailable,
+        DirectoryMisconfigured, Overloaded.
+        """
+        for last in (False, True):
+            connection = self._open_one() or await self._opened()
+            try:
+                return await connection.search(base, scope, filter_text, attributes, size_limit)
+            except ConnectionLost as error:
+                if error.timed_out:
+                    self._mark_bad(connection.uri, Kind.TIMEOUT)
+                if last:
+                    break
+            except FOR_THE_CALLER:
+                raise
+            except PASSING as error:
+                log.warning("directory is busy", domain=self._name, uri=connection.uri, error=type(error).__name__)
+                break
+            except ldap.LDAPError as error:
+                log.exception("directory refuses a search", domain=self._name, base=base)
+                raise DirectoryMisconfigured(self._name, "it refuses our searches") from error
+        raise DirectoryUnavailable(self._name)
+
+    async def alone(self, work: Callable[[Server, Any], T], *, logged_in: bool, answers: int = 1) -> T:
+        """Run `work`, which waits for so many answers, on a new connection that nobody else uses.
+
+        Raises DirectoryUnavailable and DirectoryMisconfigured before `work` has begun, TimeoutError, and what `work`
+        raises.
+        """
+        server, connection = await self._connect(logged_in=logged_in)
+
+        def whole() -> T:
+            # Closed by the thread that used it: a second thread on the same connection would abort the process.
+            try:
+                return work(server, connection)
+            finally:
+                close(connection)
+
+        try:
+            return await self._threads.run(whole, answers * self.seconds + GRACE_SECONDS)
+        except TooManyGivenUp:
+            raise DirectoryUnavailable(self._name) from None
+
+    async def try_server(self, server: Server, work: Callable[[Any], T]) -> T:
+        """Connect to this server, log in, and do one thing. Raises Trouble."""
+
+        def whole() -> T:
+            connection = self._connect_and_log_in(server, self.seconds, logged_in=True)
+            try:
+                return work(connection)
+            finally:
+                close(connection)
+
+        try:
+            return await self._threads.run(whole, 2 * self.seconds + GRACE_SECONDS)
+        except TimeoutError:
+            raise Trouble(Kind.TIMEOUT) from None
+        except TooManyGivenUp:
+            raise Trouble(Kind.STUCK) from None
+
+    async def close(self) -> None:
+        """Close all connections; what is under way fails."""
+        self._closed = True
+        for task in list(self._opening.values()):
+            task.cancel()
+        for connection in self._shared:
+            if connection is not None:
+                connection.close()
+
+    def _open_one(self) -> SharedConnection | None:
+        """An open shared connection, in turn; those that are not open are opened meanwhile. Raises Overloaded."""
+        connections = [connection for connection in self._shared if connection is not None]
+        if not connections:
+            return None
+        if len(connections) < len(self._shared):
+            self._start_opening(self._shared.index(None))
+        self._turn += 1
+        connection = connections[self._turn % len(connections)]
+        if connection.full:
+            raise Overloaded
+        return connection
+
+    async def _opened(self) -> SharedConnection:
+        """Wait for a shared connection. All callers wait for the same attempt."""
+        # A caller that goes away must not take the attempt with it.
+        return await asyncio.shield(self._start_opening(self._shared.index(None)))
+
+    def _start_opening(self, index: int) -> asyncio.Task[SharedConnection]:
+        task = self._opening.get(index)
+        if task is None:
+            task = self._opening[index] = asyncio.create_task(self._open(index))
+            task.add_done_callback(functools.partial(self._opening_is_over, index))
+        return task
+
+    def _opening_is_over(self, index: int, task: asyncio.Task[SharedConnection]) -> None:
+        self._opening.pop(index, None)
+        if not task.cancelled():
+            task.exception()  # seen: who waits for it gets it too
+
+    async def _open(self, index: int) -> SharedConnection:
+        server, connection = await self._connect(logged_in=True)
+        shared = SharedConnection(connection, server.uri, self.seconds, functools.partial(self._forget, index))
+        if self._closed:
+            shared.close()
+            raise DirectoryUnavailable(self._name)
+        self._shared[index] = shared
+        return shared
+
+    def _forget(self, index: int) -> None:
+        self._shared[index] = None
+
+    async def _connect(self, *, logged_in: bool) -> tuple[Server, Any]:
+        """A connection to the first server that can be used, within the deadline in all."""
+        self._refuse_while_quiet()
+        seconds = max(1.0, self.seconds / len(self.servers)) if len(self.servers) > 1 else self.seconds
+        trouble = Trouble(Kind.TIMEOUT)
+        for server in self._in_order():
+            try:
+                work = functools.partial(self._connect_and_log_in, server, seconds, logged_in=logged_in)
+                connection = await self._threads.run(work, seconds + GRACE_SECONDS, close)
+            except TimeoutError:
+                trouble = Trouble(Kind.TIMEOUT)
+            except TooManyGivenUp:
+                trouble = Trouble(Kind.STUCK)
+            except Trouble as error:
+                trouble = error
+            else:
+                self._bad_until.pop(server.uri, None)
+                self._last_failure = None
+                return server, connection
+            self._mark_bad(server.uri, trouble.kind)
+        self._last_failure = time.monotonic(), trouble
+        raise self._failure(trouble)
+
+    def _connect_and_log_in(self, server: Server, seconds: float, *, logged_in: bool) -> Any:
+        until = time.monotonic() + seconds
+        connection = connect(server, self._trust, seconds)
+        if logged_in:
+            try:
+                log_in(connection, self._bind_dn, self._bind_password, max(0.1, until - time.monotonic()))
+            except Trouble:
+                close(connection)
+                raise
+        return connection
+
+    def _refuse_while_quiet(self) -> None:
+        if self._last_failure is not None:
+            when, trouble = self._last_failure
+            if time.monotonic() - when < QUIET_SECONDS:
+                raise self._failure(trouble)
+
+    def _failure(self, trouble: Trouble) -> DirectoryUnavailable | DirectoryMisconfigured:
+        if trouble.kind in OPERATORS_KINDS:
+            return DirectoryMisconfigured(self._name, trouble.words)
+        return DirectoryUnavailable(self._name)
+
+    def _in_order(self) -> list[Server]:
+        """Those that work as configured, then those that failed lately, the longest ago first."""
+        now = time.monotonic()
+        return sorted(self.servers, key=lambda server: max(0.0, self._bad_until.get(server.uri, 0.0) - now))
+
+    def _mark_bad(self, uri: str, kind: Kind) -> None:
+        self._bad_until[uri] = time.monotonic() + BAD_SECONDS
+        log.warning(
+            "directory server cannot be used", domain=self._name, uri=uri, why=kind.value[0], advice=kind.value[1]
+        )
