@@ -70,8 +70,8 @@ async def _parts(services: Services) -> AsyncIterator[Finding]:
         yield await _groups(name, services)
     for channel, server in seen.transports.items():
         yield _finding(channel.value, server)
-    for channel in _missing(services):
-        yield channel
+    for missing in _missing(services):
+        yield missing
 
 
 def _missing(services: Services) -> Iterator[Finding]:
