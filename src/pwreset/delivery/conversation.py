@@ -15,7 +15,6 @@ from enum import Enum
 
 LONGEST_ANSWER = 65536
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?= |\Z)")  # RFC 3463
-_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 OK = 250
 WILL_FORWARD = 251
@@ -86,7 +85,7 @@ class Conversation(asyncio.Protocol):
         return not self._over and not self._transport.is_closing()
 
     async def send(self, sender: bytes, recipient: bytes, message: bytes, *, utf8: bool = False) -> None:
-        """Hand one mail over. `message` has CRLF line ends.
+        """Hand one mail over. `message` has CRLF line ends and begins with a header.
 
         Raises NotTaken (the connection is good for the next mail), ConversationLost, TimeoutError (both: it is not).
         """
@@ -113,7 +112,7 @@ class Conversation(asyncio.Protocol):
             await (self._all_at_once(commands) if self._pipelining else self._one_by_one(commands))
         except ConversationLost as error:
             raise ConversationLost(nothing_accepted=True) from error
-        self._write(_LEADING_DOT.sub(b"..", message) + b".\r\n")
+        self._write(message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         answer = await self._answer()
         if answer.code != OK:
             raise NotTaken(Step.MESSAGE, answer)

@@ -24,7 +24,6 @@ from pwreset.reset.recipients import is_mail_address
 
 # "=_" cannot occur in a quoted-printable body, so the boundary needs no randomness (RFC 2045, section 6.7).
 _BOUNDARY = b"=_pwreset"
-_LINE_END = re.compile(r"\r\n|\r|\n")
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 
@@ -124,6 +123,7 @@ def _alternatives(content: Content) -> bytes:
 
 def _part(kind: str, text: str) -> bytes:
     """One body with its headers. Quoted-printable: short lines, no relay has a reason to touch it."""
-    body = binascii.b2a_qp(_LINE_END.sub("\n", text).encode(errors="replace"), istext=True)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    body = binascii.b2a_qp(lines.encode(errors="replace"), istext=True)
     head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
     return head.encode() + body.replace(b"\n", b"\r\n") + (b"" if body.endswith(b"\n") else b"\r\n")
