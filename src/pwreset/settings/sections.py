@@ -135,7 +135,7 @@ class Sms(Section, frozen=True):
     url: Annotated[
         str | None,
         Meta(
-            description="The gateway's address (https; plain http on loopback only, or with `allow_plain_http`). May hold {to}, {from}, {text}, {id}."
+            description="The gateway's address (https; plain http on loopback only, or with `allow_plain_http`). May hold {to}, {to_digits} (without the plus), {from}, {text}, {id}, {username}, {password}."
         ),
     ] = None
     method: Annotated[Literal["POST", "GET", "PUT"], Meta(description="HTTP method.")] = "POST"
@@ -149,7 +149,7 @@ class Sms(Section, frozen=True):
     body: Annotated[
         dict[str, str] | str | None,
         Meta(
-            description="The body's fields (form, json) or text, with {to}, {from}, {text}, {id}, {username}, {password}. Default: the fields to, from, text.",
+            description="The body's fields (form, json) or text, with the same placeholders. Default: the fields to, from, text.",
             extra={"secret": True},
         ),
     ] = None
