@@ -152,7 +152,8 @@ class PatientProtocol(HttpToolsProtocol):
             self._disarm()
         elif self._awaited is _Awaited.BODY:
             self._disarm()
-            self._deadline = self.loop.call_later(self._client_timeout, self._cut_body)
+            next_part_by = self.loop.time() + self._client_timeout
+            self._deadline = self.loop.call_at(min(next_part_by, self._body_ends_by), self._cut_body)
         elif awaited_before is not _Awaited.HEADER or self._deadline is None:
             self._disarm()
             self._deadline = self.loop.call_later(self._client_timeout, self._cut)

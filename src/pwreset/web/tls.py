@@ -10,7 +10,7 @@ from pwreset.settings import Server
 from pwreset.settings.load import refuse_readable_by_others
 
 # TLS 1.3 has good ones only. Of TLS 1.2's: forward secrecy and authenticated encryption.
-CIPHERS_OF_TLS_1_2 = "ECDHE-ECDSA+AESGCM:ECDHE-ECDSA+CHACHA20:ECDHE-RSA+AESGCM:ECDHE-RSA+CHACHA20"
+CIPHERS_OF_TLS_1_2 = "ECDHE+aECDSA+AESGCM:ECDHE+aECDSA+CHACHA20:ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 def server_context(server: Server) -> ssl.SSLContext | None:
