@@ -169,7 +169,7 @@ async def _limit_tries(request: ResetRequest, services: Services) -> None:
 
 def _lease(user: User, services: Services) -> timedelta:
     """Longer than all the directory may take: connecting, looking, writing, looking again."""
-    return timedelta(seconds=4 * services.settings.domains[user.domain].timeout_seconds + 10)
+    return timedelta(seconds=10 * services.settings.domains[user.domain].timeout_seconds + 10)
 
 
 async def _set_claimed(request: ResetRequest, password: Secret, address: str, services: Services) -> User:
