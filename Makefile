@@ -17,6 +17,7 @@ UV_VERSION := 0.13.9
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11
 LOCK_HEAD := \# Exact versions with hashes; made from pyproject.toml by `make lock`.
 JOBS ?= 2
+PREFIX ?= /opt/pwreset
 
 .PHONY: help
 help: ## List the targets
@@ -53,6 +54,10 @@ bench: packages-test $(VENV)/.dev ## Measure: requests per second, CPU, memory, 
 .PHONY: docs
 docs: $(VENV)/.dev ## Write the generated reference pages anew
 	@$(BIN)/python tools/make_docs.py
+
+.PHONY: install
+install: packages-run ## For a server, as root: $(PREFIX), the account pwreset, /etc/pwreset, systemd units
+	@tools/install-service $(PREFIX) $(PYTHON)
 
 .PHONY: lock
 lock: $(UV) ## Choose versions anew within pyproject.toml and write the lock files (UPGRADE=--upgrade for the newest)
