@@ -1,0 +1,725 @@
+"""What every store keeps to: one suite, run on the fake and on SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pwreset.errors import StoreUnavailable
+from pwreset.reset.model import Channel, DeliveryMode, DeliveryState, MessageName, RequestFilter, RequestState
+from pwreset.reset.ports import Store
+from pwreset.store.sqlite import SqliteStore
+from tests.fakes.clock import FakeClock
+from tests.fakes.records import (
+    JOHN,
+    MAIL,
+    SMS,
+    a_delivery,
+    a_request,
+    an_event,
+    was_abandoned,
+    was_deferred,
+    was_sent,
+)
+from tests.fakes.store import FakeStore
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=["fake", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
+    kept: Store
+    if request.param == "fake":
+        kept = FakeStore(clock)
+    else:
+        kept = await SqliteStore.open(tmp_path / "store.db", clock, exclusive=True)
+    yield kept
+    await kept.close()
+
+
+async def state(store: Store, request_id: str) -> RequestState:
+    request = await store.get(request_id)
+    assert request is not None
+    return request.state
+
+
+async def why(store: Store, request_id: str) -> str:
+    request = await store.get(request_id)
+    assert request is not None
+    return request.settled_why
+
+
+# --- adding and finding ------------------------------------------------------------------------------------------
+
+
+async def test_a_request_is_found_by_its_digest_as_it_was_written(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now(), sent_to=(MAIL, SMS), mode=DeliveryMode.MAILSMS)
+    await store.add(request, [], [], supersede=False)
+    found = await store.find([request.digest])
+    assert found is not None
+    assert replace(found, sequence=0) == request
+
+
+async def test_a_request_is_found_by_the_digest_of_an_older_key_too(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    found = await store.find([b"n" * 32, request.digest])
+    assert found is not None
+    assert found.id == request.id
+
+
+async def test_an_unknown_digest_finds_nothing(store: Store, clock: FakeClock) -> None:
+    await store.add(a_request(clock.now()), [], [], supersede=False)
+    assert await store.find([b"x" * 32]) is None
+
+
+async def test_an_unknown_id_gets_nothing(store: Store) -> None:
+    assert await store.get("nobody") is None
+
+
+async def test_names_in_any_script_are_kept(store: Store, clock: FakeClock) -> None:
+    request = replace(a_request(clock.now()), user_name="Zoë \U0001f511 \x00'; DROP TABLE requests --", user_login="ż")
+    await store.add(request, [], [], supersede=False)
+    found = await store.get(request.id)
+    assert found is not None
+    assert (found.user_name, found.user_login) == (request.user_name, request.user_login)
+
+
+async def test_times_are_kept_to_the_microsecond(store: Store, clock: FakeClock) -> None:
+    born = clock.now() + timedelta(microseconds=123_457)
+    request = a_request(born, lifetime=timedelta(hours=720))
+    await store.add(request, [], [], supersede=False)
+    found = await store.get(request.id)
+    assert found is not None
+    assert found.expires_at - found.created_at == timedelta(hours=720)
+    assert found.created_at == born
+
+
+async def test_requests_are_numbered_in_the_order_of_their_birth(store: Store, clock: FakeClock) -> None:
+    first, second = a_request(clock.now()), a_request(clock.now(), user_id=JOHN)
+    await store.add(first, [], [], supersede=False)
+    await store.add(second, [], [], supersede=False)
+    one, two = await store.get(first.id), await store.get(second.id)
+    assert one is not None
+    assert two is not None
+    assert one.sequence < two.sequence
+
+
+async def test_a_request_that_cannot_be_added_leaves_nothing_behind(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    twin = replace(a_request(clock.now()), digest=request.digest)
+    with pytest.raises(StoreUnavailable):
+        await store.add(twin, [a_delivery(twin)], [an_event(clock.now())], supersede=True)
+    assert await store.get(twin.id) is None
+    assert await store.audit(0, 10) == ()
+    assert await state(store, request.id) is RequestState.PENDING
+
+
+async def test_a_failure_does_not_harm_those_who_write_at_the_same_time(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    twin = replace(a_request(clock.now()), digest=request.digest)
+    others = [a_request(clock.now(), user_id=str(number)) for number in range(20)]
+    adds = [store.add(each, [], [], supersede=True) for each in (*others[:10], twin, *others[10:])]
+    outcomes = await asyncio.gather(*adds, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [StoreUnavailable]
+    assert [await state(store, other.id) for other in others] == [RequestState.PENDING] * 20
+
+
+# --- superseding -------------------------------------------------------------------------------------------------
+
+
+async def test_a_new_link_revokes_the_older_ones_of_its_user(store: Store, clock: FakeClock) -> None:
+    old, new = a_request(clock.now()), a_request(clock.now())
+    await store.add(old, [], [], supersede=True)
+    await store.add(new, [], [], supersede=True)
+    assert (await state(store, old.id), await why(store, old.id)) == (RequestState.REVOKED, "superseded")
+    assert await state(store, new.id) is RequestState.PENDING
+
+
+async def test_a_new_link_leaves_older_ones_alone_when_told_so(store: Store, clock: FakeClock) -> None:
+    old, new = a_request(clock.now()), a_request(clock.now())
+    await store.add(old, [], [], supersede=False)
+    await store.add(new, [], [], supersede=False)
+    assert await state(store, old.id) is RequestState.PENDING
+
+
+async def test_a_new_link_leaves_other_users_links_alone(store: Store, clock: FakeClock) -> None:
+    other, new = a_request(clock.now(), user_id=JOHN), a_request(clock.now())
+    await store.add(other, [], [], supersede=True)
+    await store.add(new, [], [], supersede=True)
+    assert await state(store, other.id) is RequestState.PENDING
+
+
+async def test_a_new_link_leaves_the_same_id_in_another_domain_alone(store: Store, clock: FakeClock) -> None:
+    other, new = a_request(clock.now(), domain="OTHER"), a_request(clock.now())
+    await store.add(other, [], [], supersede=True)
+    await store.add(new, [], [], supersede=True)
+    assert await state(store, other.id) is RequestState.PENDING
+
+
+async def test_superseding_later_ends_older_links_and_not_newer_ones(store: Store, clock: FakeClock) -> None:
+    old, middle, new = (a_request(clock.now()) for _ in range(3))
+    for request in (old, middle, new):
+        await store.add(request, [], [], supersede=False)
+    assert await store.supersede(middle.id, clock.now()) == 1
+    assert [await state(store, request.id) for request in (old, middle, new)] == [
+        RequestState.REVOKED,
+        RequestState.PENDING,
+        RequestState.PENDING,
+    ]
+
+
+async def test_superseding_twice_does_nothing_more(store: Store, clock: FakeClock) -> None:
+    old, new = a_request(clock.now()), a_request(clock.now())
+    await store.add(old, [], [], supersede=False)
+    await store.add(new, [], [], supersede=False)
+    await store.supersede(new.id, clock.now())
+    assert await store.supersede(new.id, clock.now()) == 0
+
+
+async def test_a_superseded_links_waiting_messages_are_abandoned(store: Store, clock: FakeClock) -> None:
+    old, new = a_request(clock.now()), a_request(clock.now())
+    await store.add(old, [a_delivery(old)], [], supersede=False)
+    await store.add(new, [], [], supersede=True)
+    (message,) = await store.deliveries(old.id)
+    assert (message.state, message.body) == (DeliveryState.ABANDONED, b"")
+
+
+async def test_a_claimed_link_that_is_superseded_is_revoked_once_released(store: Store, clock: FakeClock) -> None:
+    old, new = a_request(clock.now()), a_request(clock.now())
+    await store.add(old, [], [], supersede=False)
+    await store.claim(old.id, clock.now(), clock.now() + MINUTE, "")
+    await store.add(new, [], [], supersede=True)
+    assert await state(store, old.id) is RequestState.CLAIMED
+    await store.release(old.id, clock.now(), [])
+    assert (await state(store, old.id), await why(store, old.id)) == (RequestState.REVOKED, "superseded")
+
+
+async def test_a_claimed_link_that_is_superseded_can_still_be_used(store: Store, clock: FakeClock) -> None:
+    old, new = a_request(clock.now()), a_request(clock.now())
+    await store.add(old, [], [], supersede=False)
+    await store.claim(old.id, clock.now(), clock.now() + MINUTE, "")
+    await store.add(new, [], [], supersede=True)
+    assert await store.settle(old.id, clock.now(), [], [])
+    assert (await state(store, old.id), await state(store, new.id)) == (RequestState.USED, RequestState.REVOKED)
+
+
+# --- claiming, releasing, settling, revoking ---------------------------------------------------------------------
+
+
+async def test_of_fifty_claims_at_once_exactly_one_wins(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    until = clock.now() + MINUTE
+    won = await asyncio.gather(*(store.claim(request.id, clock.now(), until, "") for _ in range(50)))
+    assert sorted(won) == [False] * 49 + [True]
+
+
+async def test_a_claim_keeps_its_lease_and_its_mark(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "csn-7")
+    claimed = await store.get(request.id)
+    assert claimed is not None
+    assert (claimed.claimed_until, claimed.claim_mark) == (clock.now() + MINUTE, "csn-7")
+
+
+@pytest.mark.parametrize(("before_expiry", "won"), [(timedelta(microseconds=1), True), (timedelta(0), False)])
+async def test_a_link_is_claimed_up_to_its_time_and_not_at_it(
+    store: Store, clock: FakeClock, before_expiry: timedelta, won: bool
+) -> None:
+    request = a_request(clock.now(), lifetime=HOUR)
+    await store.add(request, [], [], supersede=False)
+    now = request.expires_at - before_expiry
+    assert await store.claim(request.id, now, now + MINUTE, "") is won
+
+
+async def test_a_second_link_of_a_user_is_not_claimed_beside_the_first(store: Store, clock: FakeClock) -> None:
+    first, second = a_request(clock.now()), a_request(clock.now())
+    for request in (first, second):
+        await store.add(request, [], [], supersede=False)
+    assert await store.claim(first.id, clock.now(), clock.now() + MINUTE, "")
+    assert not await store.claim(second.id, clock.now(), clock.now() + MINUTE, "")
+
+
+async def test_another_users_link_is_claimed_beside_it(store: Store, clock: FakeClock) -> None:
+    first, second = a_request(clock.now()), a_request(clock.now(), user_id=JOHN)
+    for request in (first, second):
+        await store.add(request, [], [], supersede=False)
+    assert await store.claim(first.id, clock.now(), clock.now() + MINUTE, "")
+    assert await store.claim(second.id, clock.now(), clock.now() + MINUTE, "")
+
+
+async def test_a_claim_whose_lease_is_over_does_not_bar_the_users_other_link(store: Store, clock: FakeClock) -> None:
+    first, second = a_request(clock.now()), a_request(clock.now())
+    for request in (first, second):
+        await store.add(request, [], [], supersede=False)
+    await store.claim(first.id, clock.now(), clock.now() + MINUTE, "")
+    clock.advance(MINUTE)
+    assert await store.claim(second.id, clock.now(), clock.now() + MINUTE, "")
+
+
+async def test_an_unknown_link_is_not_claimed(store: Store, clock: FakeClock) -> None:
+    assert not await store.claim("nobody", clock.now(), clock.now() + MINUTE, "")
+
+
+async def test_a_released_link_is_good_again(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "csn-7")
+    assert await store.release(request.id, clock.now(), [])
+    released = await store.get(request.id)
+    assert released is not None
+    assert replace(released, sequence=0) == request
+    assert await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+
+
+async def test_a_link_that_is_not_claimed_is_not_released(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    assert not await store.release(request.id, clock.now(), [an_event(clock.now())])
+    assert await store.audit(0, 10) == ()
+
+
+async def test_a_claim_of_another_lease_is_neither_released_nor_settled(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    lease, other = clock.now() + MINUTE, clock.now() + HOUR
+    await store.claim(request.id, clock.now(), lease, "")
+    assert not await store.release(request.id, clock.now(), [], lease=other)
+    assert not await store.settle(request.id, clock.now(), [], [], lease=other)
+    assert await store.release(request.id, clock.now(), [], lease=lease)
+
+
+async def test_a_settled_link_is_used_and_says_when(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+    clock.advance(timedelta(seconds=2))
+    assert await store.settle(request.id, clock.now(), [], [an_event(clock.now(), "password.set")])
+    used = await store.get(request.id)
+    assert used is not None
+    assert (used.state, used.settled_at, used.settled_why) == (RequestState.USED, clock.now(), "used")
+    assert [event.name for event in await store.audit(0, 10)] == ["password.set"]
+
+
+async def test_a_used_link_is_never_claimed_again(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+    await store.settle(request.id, clock.now(), [], [])
+    assert not await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+    assert not await store.release(request.id, clock.now(), [])
+
+
+async def test_a_link_that_is_not_claimed_is_not_settled(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    notice = a_delivery(request, message=MessageName.PASSWORD_CHANGED)
+    assert not await store.settle(request.id, clock.now(), [notice], [an_event(clock.now())])
+    assert await store.deliveries(request.id) == ()
+    assert await store.audit(0, 10) == ()
+
+
+async def test_settling_revokes_all_other_links_of_the_user(store: Store, clock: FakeClock) -> None:
+    older, used, newer = (a_request(clock.now()) for _ in range(3))
+    for request in (older, used, newer):
+        await store.add(request, [], [], supersede=False)
+    await store.claim(used.id, clock.now(), clock.now() + MINUTE, "")
+    await store.settle(used.id, clock.now(), [], [])
+    assert [await why(store, request.id) for request in (older, used, newer)] == [
+        "password-set",
+        "used",
+        "password-set",
+    ]
+
+
+async def test_settling_queues_the_notices(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+    notice = a_delivery(request, message=MessageName.PASSWORD_CHANGED)
+    await store.settle(request.id, clock.now(), [notice], [])
+    assert await store.deliveries(request.id) == (notice,)
+
+
+async def test_a_used_links_message_is_not_sent_any_more_but_its_notices_are(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    link, told = a_delivery(request), a_delivery(request, message=MessageName.LINK_ISSUED)
+    await store.add(request, [link, told], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+    await store.settle(request.id, clock.now(), [], [])
+    states = {message.id: message.state for message in await store.deliveries(request.id)}
+    assert states == {link.id: DeliveryState.ABANDONED, told.id: DeliveryState.QUEUED}
+
+
+async def test_a_revoked_link_says_why_and_abandons_its_messages(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [a_delivery(request)], [], supersede=False)
+    assert await store.revoke(request.id, clock.now(), "revoked-by-hand", [an_event(clock.now(), "request.revoked")])
+    (message,) = await store.deliveries(request.id)
+    assert (await state(store, request.id), await why(store, request.id)) == (RequestState.REVOKED, "revoked-by-hand")
+    assert message.state is DeliveryState.ABANDONED
+    assert [event.name for event in await store.audit(0, 10)] == ["request.revoked"]
+
+
+async def test_a_dead_link_is_not_revoked_again(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.revoke(request.id, clock.now(), "revoked-by-hand", [])
+    assert not await store.revoke(request.id, clock.now(), "changed-elsewhere", [an_event(clock.now())])
+    assert await why(store, request.id) == "revoked-by-hand"
+    assert await store.audit(0, 10) == ()
+
+
+async def test_a_claimed_link_is_revoked_when_it_is_released(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+    assert await store.revoke(request.id, clock.now(), "user-disabled", [])
+    assert await state(store, request.id) is RequestState.CLAIMED
+    await store.release(request.id, clock.now(), [])
+    assert (await state(store, request.id), await why(store, request.id)) == (RequestState.REVOKED, "user-disabled")
+
+
+async def test_claims_are_told_once_their_lease_is_over(store: Store, clock: FakeClock) -> None:
+    early, late = a_request(clock.now()), a_request(clock.now(), user_id=JOHN)
+    for request, lease in ((late, 2 * MINUTE), (early, MINUTE)):
+        await store.add(request, [], [], supersede=False)
+        await store.claim(request.id, clock.now(), clock.now() + lease, "")
+    assert await store.expired_claims(clock.now(), 10) == ()
+    assert [request.id for request in await store.expired_claims(clock.now() + MINUTE, 10)] == [early.id]
+    assert [request.id for request in await store.expired_claims(clock.now() + HOUR, 10)] == [early.id, late.id]
+    assert [request.id for request in await store.expired_claims(clock.now() + HOUR, 1)] == [early.id]
+
+
+# --- deliveries --------------------------------------------------------------------------------------------------
+
+
+async def test_deliveries_come_back_as_they_were_written(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    written = (a_delivery(request), a_delivery(request, recipient=SMS))
+    await store.add(request, written, [], supersede=False)
+    assert await store.deliveries(request.id) == written
+
+
+async def test_due_deliveries_are_leased_to_one_taker(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [a_delivery(request)], [], supersede=False)
+    until = clock.now() + MINUTE
+    takes = await asyncio.gather(*(store.take_deliveries(Channel.MAIL, clock.now(), until, 5) for _ in range(20)))
+    assert sorted(len(taken) for taken in takes) == [0] * 19 + [1]
+    assert [message.due_at for taken in takes for message in taken] == [until]
+
+
+async def test_a_lease_ends(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [a_delivery(request)], [], supersede=False)
+    await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 5)
+    clock.advance(MINUTE)
+    assert len(await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 5)) == 1
+
+
+async def test_the_oldest_due_deliveries_are_taken_first_and_no_more_than_asked(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    ages = [3, 1, 4, 2]
+    written = [a_delivery(request, due_at=clock.now() - age * MINUTE) for age in ages]
+    await store.add(request, written, [], supersede=False)
+    taken = await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 3)
+    assert [message.id for message in taken] == [written[2].id, written[0].id, written[3].id]
+
+
+async def test_only_deliveries_of_the_channel_that_are_due_are_taken(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    later = a_delivery(request, due_at=clock.now() + timedelta(microseconds=1))
+    await store.add(request, [later, a_delivery(request, recipient=SMS)], [], supersede=False)
+    assert await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 5) == ()
+
+
+async def test_after_a_restart_all_queued_deliveries_are_due(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    written = [
+        a_delivery(request, due_at=clock.now() + HOUR),
+        a_delivery(request, recipient=SMS, due_at=clock.now() + MINUTE),
+        a_delivery(request),
+    ]
+    await store.add(request, written, [], supersede=False)
+    assert await store.reclaim(clock.now()) == 2
+    assert len(await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 5)) == 2
+    assert len(await store.take_deliveries(Channel.SMS, clock.now(), clock.now() + MINUTE, 5)) == 1
+
+
+async def test_a_sent_message_is_erased_and_counted(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    message = a_delivery(request)
+    await store.add(request, [message], [], supersede=False)
+    await store.settle_deliveries([was_sent(message, clock.now())], [an_event(clock.now(), "delivery.sent")])
+    (sent,) = await store.deliveries(request.id)
+    assert sent == replace(message, state=DeliveryState.SENT, body=b"", attempts=1, settled_at=clock.now())
+    assert [event.name for event in await store.audit(0, 10)] == ["delivery.sent"]
+
+
+async def test_an_abandoned_message_is_erased_and_says_why(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    message = a_delivery(request)
+    await store.add(request, [message], [], supersede=False)
+    await store.settle_deliveries([was_abandoned(message, clock.now(), "550 no such user")], [])
+    (gone,) = await store.deliveries(request.id)
+    assert (gone.state, gone.body, gone.detail) == (DeliveryState.ABANDONED, b"", "550 no such user")
+
+
+async def test_a_deferred_message_is_kept_and_tried_later(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    message = a_delivery(request)
+    await store.add(request, [message], [], supersede=False)
+    await store.settle_deliveries([was_deferred(message, clock.now(), clock.now() + MINUTE)], [])
+    (kept,) = await store.deliveries(request.id)
+    assert kept == replace(message, attempts=1, due_at=clock.now() + MINUTE, detail="try later")
+
+
+async def test_a_settled_message_stays_as_it_is(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    message = a_delivery(request)
+    await store.add(request, [message], [], supersede=False)
+    await store.settle_deliveries([was_sent(message, clock.now())], [])
+    before = await store.deliveries(request.id)
+    await store.settle_deliveries([was_abandoned(message, clock.now() + MINUTE)], [])
+    await store.settle_deliveries([was_deferred(message, clock.now(), clock.now() + MINUTE)], [])
+    assert await store.deliveries(request.id) == before
+
+
+async def test_a_reset_link_that_was_sent_supersedes_older_links(store: Store, clock: FakeClock) -> None:
+    old, new = a_request(clock.now()), a_request(clock.now())
+    message = a_delivery(new)
+    await store.add(old, [], [], supersede=False)
+    await store.add(new, [message], [], supersede=False)
+    await store.settle_deliveries([was_sent(message, clock.now())], [])
+    assert await why(store, old.id) == "superseded"
+    assert await state(store, new.id) is RequestState.PENDING
+
+
+@pytest.mark.parametrize("outcome", ["abandoned", "deferred", "notice"])
+async def test_nothing_else_supersedes_older_links(store: Store, clock: FakeClock, outcome: str) -> None:
+    old, new = a_request(clock.now()), a_request(clock.now())
+    message = a_delivery(new, message=MessageName.LINK_ISSUED if outcome == "notice" else MessageName.RESET_LINK)
+    await store.add(old, [], [], supersede=False)
+    await store.add(new, [message], [], supersede=False)
+    settlement = {
+        "abandoned": was_abandoned(message, clock.now()),
+        "deferred": was_deferred(message, clock.now(), clock.now() + MINUTE),
+        "notice": was_sent(message, clock.now()),
+    }[outcome]
+    await store.settle_deliveries([settlement], [])
+    assert await state(store, old.id) is RequestState.PENDING
+
+
+async def test_the_next_due_time_is_the_earliest_of_all_channels(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    mail = a_delivery(request, due_at=clock.now() + HOUR)
+    sms = a_delivery(request, recipient=SMS, due_at=clock.now() + MINUTE)
+    assert await store.next_due() is None
+    await store.add(request, [mail, sms], [], supersede=False)
+    assert await store.next_due() == clock.now() + MINUTE
+    await store.settle_deliveries([was_sent(sms, clock.now())], [])
+    assert await store.next_due() == clock.now() + HOUR
+
+
+async def test_sms_are_counted_since_a_time(store: Store, clock: FakeClock) -> None:
+    old = a_request(clock.now() - HOUR)
+    new = a_request(clock.now())
+    await store.add(old, [a_delivery(old, recipient=SMS)], [], supersede=False)
+    await store.add(new, [a_delivery(new, recipient=SMS), a_delivery(new)], [], supersede=False)
+    assert await store.sms_since(clock.now()) == 1
+    assert await store.sms_since(clock.now() - HOUR) == 2
+
+
+# --- listing -----------------------------------------------------------------------------------------------------
+
+
+async def test_requests_are_listed_newest_first_page_by_page(store: Store, clock: FakeClock) -> None:
+    requests = [a_request(clock.now(), user_id=str(number)) for number in range(5)]
+    for request in requests:
+        await store.add(request, [], [], supersede=False)
+    first = await store.list(RequestFilter(limit=3), clock.now())
+    rest = await store.list(RequestFilter(limit=3, before=first[-1].sequence), clock.now())
+    assert [request.id for request in (*first, *rest)] == [request.id for request in reversed(requests)]
+
+
+async def test_requests_are_listed_by_domain(store: Store, clock: FakeClock) -> None:
+    for domain in ("ONE", "TWO", "THREE"):
+        await store.add(a_request(clock.now(), domain=domain), [], [], supersede=False)
+    listed = await store.list(RequestFilter(domains=frozenset(["ONE", "THREE"])), clock.now())
+    assert [request.domain for request in listed] == ["THREE", "ONE"]
+
+
+async def test_a_scope_of_no_domains_lists_nothing(store: Store, clock: FakeClock) -> None:
+    await store.add(a_request(clock.now()), [], [], supersede=False)
+    assert await store.list(RequestFilter(domains=frozenset()), clock.now()) == ()
+
+
+@pytest.mark.parametrize("user", ["jdoe", "JDoe", "id-of-jane"])
+async def test_requests_are_listed_by_login_or_id(store: Store, clock: FakeClock, user: str) -> None:
+    jane = a_request(clock.now(), user_id="id-of-jane", login="jdoe")
+    await store.add(jane, [], [], supersede=False)
+    await store.add(a_request(clock.now(), user_id=JOHN, login="john"), [], [], supersede=False)
+    assert [request.id for request in await store.list(RequestFilter(user=user), clock.now())] == [jane.id]
+
+
+async def test_requests_are_listed_by_state_and_expired_counts_as_one(store: Store, clock: FakeClock) -> None:
+    made = {
+        name: a_request(clock.now(), user_id=name, lifetime=HOUR if name == "expired" else 2 * HOUR)
+        for name in ("pending", "claimed", "used", "revoked", "expired")
+    }
+    for request in made.values():
+        await store.add(request, [], [], supersede=False)
+    for name in ("claimed", "used"):
+        await store.claim(made[name].id, clock.now(), clock.now() + MINUTE, "")
+    await store.settle(made["used"].id, clock.now(), [], [])
+    await store.revoke(made["revoked"].id, clock.now(), "by-hand", [])
+    clock.advance(HOUR)
+    for name, request in made.items():
+        listed = await store.list(RequestFilter(state=name), clock.now())
+        assert [each.id for each in listed] == [request.id], name
+        of_user = await store.list(RequestFilter(state=name, user=name), clock.now())
+        assert [each.id for each in of_user] == [request.id], name
+
+
+# --- the audit trail ---------------------------------------------------------------------------------------------
+
+
+async def test_audit_events_come_back_in_order_behind_a_sequence(store: Store, clock: FakeClock) -> None:
+    await store.record([an_event(clock.now(), "login.refused", reason="x", count=3, flag=True)])
+    await store.record([an_event(clock.now(), "login.succeeded"), an_event(clock.now(), "request.sent")])
+    events = await store.audit(0, 10)
+    assert [event.name for event in events] == ["login.refused", "login.succeeded", "request.sent"]
+    assert replace(events[0], sequence=0) == an_event(clock.now(), "login.refused", reason="x", count=3, flag=True)
+    assert await store.audit(events[0].sequence, 1) == events[1:2]
+
+
+async def test_a_trail_that_nobody_touched_is_whole(store: Store, clock: FakeClock) -> None:
+    await store.record([an_event(clock.now()) for _ in range(3)])
+    assert await store.chain_audit(KEY) == 3
+    await store.record([an_event(clock.now()) for _ in range(2)])
+    assert await store.chain_audit(KEY) == 2
+    assert await store.chain_audit(KEY) == 0
+    assert await store.verify_audit([KEY]) is None
+
+
+async def test_an_empty_trail_is_whole(store: Store) -> None:
+    assert await store.chain_audit(KEY) == 0
+    assert await store.verify_audit([KEY]) is None
+
+
+async def test_a_trail_chained_under_another_key_is_not_whole(store: Store, clock: FakeClock) -> None:
+    await store.record([an_event(clock.now())])
+    await store.chain_audit(KEY)
+    assert await store.verify_audit([b"o" * 32]) is not None
+
+
+async def test_a_trail_chained_under_an_old_key_and_a_new_one_is_whole(store: Store, clock: FakeClock) -> None:
+    for key in (b"o" * 32, KEY):
+        await store.record([an_event(clock.now())])
+        await store.chain_audit(key)
+    assert await store.verify_audit([KEY, b"o" * 32]) is None
+
+
+async def test_a_purged_trail_begins_at_a_checkpoint_and_is_whole(store: Store, clock: FakeClock) -> None:
+    for _ in range(3):
+        await store.record([an_event(clock.now())])
+        await store.chain_audit(KEY)
+        clock.advance(HOUR)
+    gone = await store.purge(clock.now() - HOUR)
+    events = await store.audit(0, 10)
+    assert gone["events"] == 2
+    assert [event.sequence for event in events] == [3, 4]
+    assert (events[1].name, events[1].facts["up_to"]) == ("audit.purged", 2)
+    assert await store.verify_audit([KEY]) is None
+    await store.chain_audit(KEY)
+    assert await store.verify_audit([KEY]) is None
+
+
+async def test_events_that_are_not_chained_yet_are_not_purged(store: Store, clock: FakeClock) -> None:
+    await store.record([an_event(clock.now())])
+    gone = await store.purge(clock.now() + HOUR)
+    assert gone["events"] == 0
+    assert len(await store.audit(0, 10)) == 1
+
+
+# --- care --------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_alive_is_counted(store: Store, clock: FakeClock) -> None:
+    live, claimed, short, dead = (a_request(clock.now(), user_id=name) for name in "abcd")
+    short = replace(short, expires_at=clock.now() + MINUTE)
+    mails = [a_delivery(live), a_delivery(live)]
+    await store.add(live, [*mails, a_delivery(live, recipient=SMS)], [], supersede=False)
+    for request in (claimed, short, dead):
+        await store.add(request, [], [], supersede=False)
+    await store.claim(claimed.id, clock.now(), clock.now() + HOUR, "")
+    await store.revoke(dead.id, clock.now(), "by-hand", [])
+    await store.settle_deliveries([was_abandoned(mails[0], clock.now())], [])
+    clock.advance(MINUTE)
+    assert dict(await store.counts(clock.now())) == {
+        "live_links": 2,
+        "claimed_links": 1,
+        "queued_mail": 1,
+        "queued_sms": 1,
+        "abandoned_deliveries": 1,
+    }
+
+
+async def test_what_is_over_long_enough_is_purged_with_its_deliveries(store: Store, clock: FakeClock) -> None:
+    used, revoked, expired, live = (a_request(clock.now(), user_id=name, lifetime=HOUR) for name in "abcd")
+    live = replace(live, expires_at=clock.now() + timedelta(days=30))
+    for request in (used, revoked, expired, live):
+        message = a_delivery(request)
+        await store.add(request, [message], [], supersede=False)
+        await store.settle_deliveries([was_sent(message, clock.now())], [])
+    await store.claim(used.id, clock.now(), clock.now() + MINUTE, "")
+    await store.settle(used.id, clock.now(), [], [])
+    await store.revoke(revoked.id, clock.now(), "by-hand", [])
+    assert dict(await store.purge(clock.now())) == {"requests": 0, "deliveries": 0, "events": 0}
+    clock.advance(2 * HOUR)
+    assert dict(await store.purge(clock.now())) == {"requests": 3, "deliveries": 3, "events": 0}
+    assert [request.id for request in await store.list(RequestFilter(), clock.now())] == [live.id]
+    assert await store.find([used.digest]) is None
+
+
+async def test_a_request_whose_message_still_waits_is_not_purged(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now(), lifetime=HOUR)
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+    notice = replace(
+        a_delivery(request, message=MessageName.PASSWORD_CHANGED), not_after=clock.now() + timedelta(days=7)
+    )
+    await store.settle(request.id, clock.now(), [notice], [])
+    clock.advance(HOUR)
+    assert (await store.purge(clock.now()))["requests"] == 0
+    clock.advance(timedelta(days=7))
+    assert (await store.purge(clock.now()))["requests"] == 1
+
+
+async def test_a_claim_that_nobody_has_cleared_up_is_not_purged(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now(), lifetime=HOUR)
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "")
+    clock.advance(timedelta(days=2))
+    assert (await store.purge(clock.now()))["requests"] == 0
+
+
+async def test_a_store_that_writes_is_healthy(store: Store) -> None:
+    assert (await store.health()).ok
