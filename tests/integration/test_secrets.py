@@ -6,7 +6,6 @@ import json
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -33,7 +32,7 @@ MORE_SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, bytes], set[str]]]:
+def traces(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], set[str]]:
     """What was left behind where, and the secrets that were about."""
     folder = tmp_path_factory.mktemp("secrets")
     with LabSlapd(folder / "slapd") as slapd, SmtpServer() as relay, GatewayServer() as gateway:
@@ -51,7 +50,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str,
         left["log"] = service.log.read_bytes()
         left["store"] = b"".join(path.read_bytes() for path in sorted(folder.glob("pwreset.db*")))
         words.add((folder / "pwreset.toml.key").read_text().split()[1])
-    yield left, words
+    return left, words
 
 
 def _every_path(service: Service, slapd: LabSlapd, relay: SmtpServer) -> set[str]:
