@@ -98,9 +98,12 @@ class LabSlapd(PrivateSlapd):
             relax = ldap.controls.RequestControl(RELAX, criticality=True)
             connection.add_ext_s(entry.dn, ldap.modlist.addModlist(attributes), serverctrls=[relax])
 
-    def add_person(self, **attributes: str | Sequence[str] | None) -> str:
-        """Add a person nobody else uses, and return the uid; the password is `password_of(uid)`."""
-        uid = f"p{next(self._numbers):05d}"
+    def add_person(self, *, prefix: str = "p", **attributes: str | Sequence[str] | None) -> str:
+        """Add a person nobody else uses, and return the uid; the password is `password_of(uid)`.
+
+        With the prefix "noaccess" the service account may not write the password.
+        """
+        uid = f"{prefix}{next(self._numbers):05d}"
         values: dict[str, str | Sequence[str] | None] = {"mail": f"{uid}@example.org", "mobile": "+33600000000"}
         self.add(person(uid, ("Pat", f"Person{uid}"), PEOPLE, password_of(uid), **(values | attributes)))
         return uid
@@ -170,9 +173,9 @@ def lab_plan(load_people: int = 0, *, use_lockout: bool = False, require_tls: bo
 
 _OURS = rf'dn.regex="^(.+,)?ou=(people|load),{BASE}$"'
 _SERVICE = f'by dn.exact="{SERVICE_DN}"'
-# The service account may write passwords and cannot read them; `noaccess` is out of its reach.
+# The service account may write passwords and cannot read them; `noaccess...` are out of its reach.
 ACCESS = (
-    f'to dn.exact="uid=noaccess,{PEOPLE}" attrs=userPassword by self =xw by anonymous auth by * none',
+    f'to dn.regex="^uid=noaccess[^,]*,{PEOPLE}$" attrs=userPassword by self =xw by anonymous auth by * none',
     f"to {_OURS} attrs=userPassword {_SERVICE} =w by self =xw by anonymous auth by * none",
     "to attrs=userPassword,pwdHistory by anonymous auth by * none",
     f"to {_OURS} attrs=pwdReset,pwdAccountLockedTime,pwdFailureTime,shadowLastChange {_SERVICE} write by * read",

@@ -23,6 +23,7 @@ from pwreset.secret import Secret
 
 # RFC 4511, 4.14.1: the extended request "StartTLS" as message 1.
 START_TLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + b"1.3.6.1.4.1.1466.20037"
+SEQUENCE, INTEGER, ENUMERATED, EXTENDED_RESPONSE = 0x30, 0x02, 0x0A, 0x78
 LONGEST_ANSWER = 64 * 1024
 TLS_1_2 = 0x303
 # X509_V_ERR_*: expired and not yet valid; name and address mismatch.
@@ -288,21 +289,22 @@ def _ask_for_tls(plain: socket.socket, until: float) -> None:
 
 def _result_code(message: bytes) -> int | None:
     """The result code of an LDAP message (RFC 4511, 4.1.9), or None while it is incomplete. Raises Trouble."""
-    envelope = _value(message, 0x30)
+    envelope = _first(message, SEQUENCE)
     if envelope is None:
         return None
-    message_id = _value(envelope, 0x02)
-    if message_id is None:
+    message_id = _first(envelope[0], INTEGER)
+    response = None if message_id is None else _first(message_id[1], EXTENDED_RESPONSE)
+    code = None if response is None else _first(response[0], ENUMERATED)
+    if code is None:
         raise Trouble(Kind.NO_TLS)
-    response = _value(envelope[envelope.index(message_id) + len(message_id) :], 0x78)
-    code = None if response is None else _value(response, 0x0A)
-    if not code:
-        raise Trouble(Kind.NO_TLS)
-    return code[0]
+    return int.from_bytes(code[0], "big")
 
 
-def _value(data: bytes, tag: int) -> bytes | None:
-    """The content of the BER element at the start of `data`; None while it is incomplete. Raises Trouble."""
+def _first(data: bytes, tag: int) -> tuple[bytes, bytes] | None:
+    """The content of the BER element at the start of `data`, and what follows it; None while it is incomplete.
+
+    Raises Trouble for an element of another kind: whoever answers so does not speak LDAP.
+    """
     if len(data) < 2:  # noqa: PLR2004 - tag and length
         return None
     if data[0] != tag:
@@ -312,6 +314,5 @@ def _value(data: bytes, tag: int) -> bytes | None:
     if length & 0x80:
         start += length & 0x7F
         length = int.from_bytes(data[2:start], "big")
-    if len(data) < start + length:
-        return None
-    return data[start : start + length]
+    end = start + length
+    return None if len(data) < end else (data[start:end], data[end:])

@@ -23,6 +23,8 @@ RENEWED_SECONDS = 20.0  # from this age on it is read again while it is still go
 PEOPLE_KEPT_SECONDS = 600.0
 AT_ONCE = 64
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
+# An entry need not list the superiors of its object classes.
+PERSON_CLASSES = frozenset({"person", "organizationalperson", "inetorgperson", "account", "posixaccount", "user"})
 
 log = logs.get("directory")
 
@@ -33,6 +35,7 @@ class Closure:
 
     names: frozenset[Name]
     unresolved: tuple[str, ...]  # configured DNs that name no entry we can read
+    people: int  # how many of the names are people
 
     def holds(self, dn: str, member_of: Iterable[str] = ()) -> bool:
         """Whether the DN, or one of the groups it says it is in, is in the closure."""
@@ -103,7 +106,7 @@ class Groups:
             level = self._next_level((member for found in members for member in found or ()), names)
         if unresolved:
             log.error("configured DNs cannot be read", domain=self._domain, setting=self._purpose, dns=unresolved)
-        return Closure(frozenset(names), tuple(unresolved))
+        return Closure(frozenset(names), tuple(unresolved), len(names & self._people))
 
     def _next_level(self, members: Iterable[str], names: set[Name]) -> list[str]:
         """Members not seen before that may be groups. Those known to be people are taken in at once."""
@@ -130,9 +133,11 @@ class Groups:
         if not found:
             return None
         entry = Entry(found[0])
-        if "person" in {name.lower() for name in entry.texts("objectClass")} and (name := read_dn(dn)) is not None:
+        members = [member for attribute in MEMBER_ATTRIBUTES for member in entry.texts(attribute)]
+        is_person = any(name.lower() in PERSON_CLASSES for name in entry.texts("objectClass"))
+        if is_person and not members and (name := read_dn(dn)) is not None:
             self._people.add(name)
-        return [member for attribute in MEMBER_ATTRIBUTES for member in entry.texts(attribute)]
+        return members
 
     def _forget_people(self) -> None:
         if time.monotonic() - self._people_since > PEOPLE_KEPT_SECONDS:

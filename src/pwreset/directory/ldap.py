@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -135,12 +136,17 @@ class LdapDirectory:
             await asyncio.gather(*(diagnosis.health(self._pool, server, self._settings.base_dn) for server in servers))
         )
 
+    async def group_sizes(self) -> Mapping[str, int | None]:
+        """See `Directory.group_sizes`."""
+        sizes: dict[str, int | None] = {}
+        for dn in (*self._settings.managers, *self._settings.protected):
+            closure = await Groups(self._pool, self._name, dn, (dn,)).fresh()
+            sizes[dn] = None if closure.unresolved else closure.people
+        return sizes
+
     async def try_rights(self, username: str) -> ServerHealth:
-        """Whether the service account may set this person's password, and not more than that. Never raises."""
-        try:
-            user = await self.find(username)
-        except PwresetError as error:
-            return ServerHealth("rights", ok=False, detail=str(error), advice="name a user of the domain")
+        """See `Directory.try_rights`. Also tells a service account that may do too much."""
+        user = await self.find(username)
         return await diagnosis.rights(self._pool, self._dialect, user.dn, self._settings.bind_dn)
 
     async def close(self) -> None:

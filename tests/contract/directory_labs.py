@@ -1,0 +1,219 @@
+"""What the directory contract runs on: the fake and a real slapd, prepared in the same words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Protocol
+from uuid import uuid4
+
+from pwreset.directory.ldap import LdapDirectory
+from pwreset.reset.model import AccountState, User
+from pwreset.reset.ports import Directory
+from pwreset.secret import Secret
+from pwreset.settings.sections import Domain
+from tests.fakes.directory import FakeDirectory, FakePolicy, FakeTree
+from tests.servers import slapd as lab
+from tests.servers.slapd import ADMINISTRATIVE_LOCK, LabSlapd, password_of, policy_dn
+
+LOGIN_ATTRIBUTES = ("uid", "cn", "mail")
+
+
+class DirectoryLab(Protocol):
+    """A directory and the hands of its administrator."""
+
+    def directory(self, **settings: Any) -> Directory:
+        """The adapter under test, with these settings of the domain."""
+        ...
+
+    def add_person(
+        self, *, name: str | None = None, mail: tuple[str, ...] = (), policy: str = "default", writable: bool = True
+    ) -> str:
+        """A new person; the uid. The password is `password_of(uid)`."""
+        ...
+
+    def dn(self, uid: str) -> str: ...
+
+    def add_group(self, *members: str) -> str: ...
+
+    def add_to_group(self, group: str, member: str) -> None: ...
+
+    def lock_by_failures(self, uid: str) -> None: ...
+
+    def lock_by_administrator(self, uid: str) -> None: ...
+
+    def demand_change(self, uid: str) -> None: ...
+
+    def must_change(self, uid: str) -> bool: ...
+
+    def expire(self, uid: str) -> None: ...
+
+    def change_password_elsewhere(self, uid: str, password: str) -> None: ...
+
+    def remove(self, uid: str) -> None: ...
+
+    def accepts(self, uid: str, password: str) -> bool: ...
+
+    async def close(self) -> None: ...
+
+
+class SlapdLab:
+    """The real one."""
+
+    def __init__(self, server: LabSlapd, *, start_tls: bool) -> None:
+        self._server = server
+        self._uri = server.uri if start_tls else server.ldaps_uri
+        self._made: list[LdapDirectory] = []
+
+    def directory(self, **settings: Any) -> Directory:
+        values: dict[str, Any] = {
+            "uris": (self._uri,),
+            "base_dn": lab.PEOPLE,
+            "bind_dn": lab.SERVICE_DN,
+            "ca_file": str(self._server.ca_file),
+            "login_attributes": LOGIN_ATTRIBUTES,
+            # Generous: a busy machine must not fail a test.
+            "timeout_seconds": 30.0,
+        }
+        directory = LdapDirectory("EXAMPLE", Domain(**(values | settings)), Secret(lab.SERVICE_PASSWORD))
+        self._made.append(directory)
+        return directory
+
+    def add_person(
+        self, *, name: str | None = None, mail: tuple[str, ...] = (), policy: str = "default", writable: bool = True
+    ) -> str:
+        changed: dict[str, Any] = {} if policy == "default" else {"pwdPolicySubentry": policy_dn(policy)}
+        if name is not None:
+            changed["cn"] = name
+        if mail:
+            changed["mail"] = mail
+        return self._server.add_person(prefix="p" if writable else "noaccess", **changed)
+
+    def dn(self, uid: str) -> str:
+        return lab.dn_of(uid)
+
+    def add_group(self, *members: str) -> str:
+        return self._server.add_group(members)
+
+    def add_to_group(self, group: str, member: str) -> None:
+        self._server.change(group, member=[*self._server.read(group)["member"], member])
+
+    def lock_by_failures(self, uid: str) -> None:
+        self._server.fail_to_log_in(self.dn(uid), 5)
+
+    def lock_by_administrator(self, uid: str) -> None:
+        self._server.change(self.dn(uid), pwdAccountLockedTime=ADMINISTRATIVE_LOCK)
+
+    def demand_change(self, uid: str) -> None:
+        self._server.change(self.dn(uid), pwdReset="TRUE")
+
+    def must_change(self, uid: str) -> bool:
+        return self._server.read(self.dn(uid)).get("pwdReset") == ["TRUE"]
+
+    def expire(self, uid: str) -> None:
+        self._server.change(self.dn(uid), pwdPolicySubentry=policy_dn("expiring"), pwdChangedTime="20200101000000Z")
+
+    def change_password_elsewhere(self, uid: str, password: str) -> None:
+        with self._server.admin() as connection:
+            connection.passwd_s(self.dn(uid), None, password)
+
+    def remove(self, uid: str) -> None:
+        self._server.delete(self.dn(uid))
+
+    def accepts(self, uid: str, password: str) -> bool:
+        return self._server.accepts(self.dn(uid), password)
+
+    async def close(self) -> None:
+        for directory in self._made:
+            await directory.close()
+
+
+class FakeLab:
+    """The one in memory."""
+
+    def __init__(self) -> None:
+        self._tree = FakeTree()
+        self._hands = FakeDirectory(tree=self._tree)
+
+    def directory(self, **settings: Any) -> Directory:
+        values: dict[str, Any] = {
+            "uris": ("ldaps://127.0.0.1",),
+            "base_dn": lab.PEOPLE,
+            "bind_dn": lab.SERVICE_DN,
+            "login_attributes": LOGIN_ATTRIBUTES,
+        }
+        return FakeDirectory("EXAMPLE", Domain(**(values | settings)), self._tree)
+
+    def add_person(
+        self, *, name: str | None = None, mail: tuple[str, ...] = (), policy: str = "default", writable: bool = True
+    ) -> str:
+        uid = f"p{self._tree.next_number():05d}"
+        user = User(
+            id=str(uuid4()),
+            dn=self.dn(uid),
+            domain="EXAMPLE",
+            login=uid,
+            name=name or f"Pat Person{uid}",
+            mails=mail or (f"{uid}@example.org",),
+            mobiles=("+33600000000",),
+            language=None,
+            state=AccountState.ACTIVE,
+            protected=False,
+            password_mark="",
+            entry_mark=f"entry-{uid}",
+        )
+        self._hands.add(user, password_of(uid), FAKE_POLICIES[policy])
+        person = self._tree.people[user.id]
+        person.writable = writable
+        if FAKE_POLICIES[policy].min_age:
+            self._hands.change_password(user.id, password_of(uid))
+        return uid
+
+    def dn(self, uid: str) -> str:
+        return lab.dn_of(uid)
+
+    def add_group(self, *members: str) -> str:
+        dn = f"cn=g{self._tree.next_number():05d},{lab.GROUPS}"
+        self._tree.groups[dn] = list(members)
+        return dn
+
+    def add_to_group(self, group: str, member: str) -> None:
+        self._tree.groups[group].append(member)
+
+    def lock_by_failures(self, uid: str) -> None:
+        self._hands.change(self._id(uid), state=AccountState.LOCKED)
+
+    def lock_by_administrator(self, uid: str) -> None:
+        self._hands.change(self._id(uid), state=AccountState.DISABLED)
+
+    def demand_change(self, uid: str) -> None:
+        self._tree.people[self._id(uid)].must_change = True
+
+    def must_change(self, uid: str) -> bool:
+        return self._tree.people[self._id(uid)].must_change
+
+    def expire(self, uid: str) -> None:
+        self._tree.people[self._id(uid)].expired = True
+
+    def change_password_elsewhere(self, uid: str, password: str) -> None:
+        self._hands.change_password(self._id(uid), password)
+
+    def remove(self, uid: str) -> None:
+        self._hands.remove(self._id(uid))
+
+    def accepts(self, uid: str, password: str) -> bool:
+        person = self._tree.people[self._id(uid)]
+        return person.password == password and person.user.state is AccountState.ACTIVE
+
+    async def close(self) -> None:
+        return
+
+    def _id(self, uid: str) -> str:
+        return next(key for key, person in self._tree.people.items() if person.user.login == uid)
+
+
+AN_HOUR = timedelta(hours=1)
+
+FAKE_POLICIES = {
+    "default": FakePolicy(),
+    "strict": FakePolicy(min_length=14, history=24, min_age=AN_HOUR, max_failures=3),
+}

@@ -1,0 +1,555 @@
+"""The contract of the port `Directory`: one suite for the fake and for real servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from pwreset.errors import (
+    PasswordRefused,
+    UserAmbiguous,
+    UserDisabled,
+    UserLocked,
+    UserUnknown,
+    WriteDenied,
+)
+from pwreset.reset.model import AccountState, User
+from pwreset.reset.policy import Rule, RuleCode
+from pwreset.reset.ports import BindOutcome, Directory
+from pwreset.secret import Secret
+from tests.contract.directory_labs import DirectoryLab, FakeLab, SlapdLab
+from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, password_of
+
+NEW = Secret("seven quiet lanterns")
+HOSTILE_NAMES = (
+    "*",
+    "p*",
+    ")(uid=*",
+    "*)(objectClass=*",
+    "\\2a",
+    "a\0b",
+    "\0",
+    "(",
+    "\ud800",
+    "x" * 10_000,
+    "uid=*",
+    "' or 1=1 --",
+)
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("ldaps", marks=pytest.mark.servers),
+        pytest.param("starttls", marks=pytest.mark.servers),
+    ]
+)
+async def lab(request: pytest.FixtureRequest) -> AsyncIterator[DirectoryLab]:
+    made: DirectoryLab
+    if request.param == "fake":
+        made = FakeLab()
+    else:
+        made = SlapdLab(request.getfixturevalue("slapd"), start_tls=request.param == "starttls")
+    yield made
+    await made.close()
+
+
+async def refusal_of(directory: Directory, user: User, password: str) -> tuple[object, ...]:
+    with pytest.raises(PasswordRefused) as caught:
+        await directory.set_password(user, Secret(password))
+    return caught.value.rules
+
+
+# --- finding exactly one ---
+
+
+async def test_a_person_is_found_by_login_without_regard_to_letter_case(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert (await lab.directory().find(uid.upper())).dn == lab.dn(uid)
+
+
+async def test_a_person_is_found_by_full_name_with_its_spaces(lab: DirectoryLab) -> None:
+    name = f"Ida O'Neil, (ext) * Ümlaut\\ {uuid4()}"
+    uid = lab.add_person(name=name)
+    assert (await lab.directory().find(name)).login == uid
+
+
+async def test_the_user_is_as_the_entry_says(lab: DirectoryLab) -> None:
+    uid = lab.add_person(mail=("first@example.org", "second@example.org"))
+    user = await lab.directory().find(uid)
+    assert (user.login, user.domain, user.mails, user.mobiles, user.state, user.protected) == (
+        uid,
+        "EXAMPLE",
+        ("first@example.org", "second@example.org"),
+        ("+33600000000",),
+        AccountState.ACTIVE,
+        False,
+    )
+
+
+async def test_an_unknown_name_is_unknown(lab: DirectoryLab) -> None:
+    with pytest.raises(UserUnknown):
+        await lab.directory().find("nobody-has-this-name")
+
+
+async def test_a_name_that_two_people_share_is_ambiguous(lab: DirectoryLab) -> None:
+    first = lab.add_person()
+    lab.add_person(mail=(f"{first}@example.org",))
+    with pytest.raises(UserAmbiguous):
+        await lab.directory().find(f"{first}@example.org")
+
+
+async def test_a_name_that_three_people_share_is_ambiguous(lab: DirectoryLab) -> None:
+    first = lab.add_person()
+    for _ in range(2):
+        lab.add_person(mail=(f"{first}@example.org",))
+    with pytest.raises(UserAmbiguous):
+        await lab.directory().find(f"{first}@example.org")
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=lambda name: ascii(name)[:20])
+async def test_a_hostile_name_is_data_and_unknown(lab: DirectoryLab, name: str) -> None:
+    lab.add_person()
+    with pytest.raises(UserUnknown):
+        await lab.directory().find(name)
+
+
+async def test_a_person_is_found_again_by_id(lab: DirectoryLab) -> None:
+    directory = lab.directory()
+    user = await directory.find(lab.add_person())
+    assert await directory.find_by_id(user.id) == user
+
+
+async def test_a_hostile_id_is_unknown(lab: DirectoryLab) -> None:
+    with pytest.raises(UserUnknown):
+        await lab.directory().find_by_id("*)(uid=*")
+
+
+async def test_a_removed_person_is_unknown_by_id(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    lab.remove(uid)
+    with pytest.raises(UserUnknown):
+        await directory.find_by_id(user.id)
+
+
+async def test_many_people_can_be_looked_up_at_once(lab: DirectoryLab) -> None:
+    directory = lab.directory()
+    uids = [lab.add_person() for _ in range(10)]
+    found = await asyncio.gather(*(directory.find(uid) for uid in uids * 20))
+    assert [user.login for user in found] == uids * 20
+
+
+async def test_a_look_up_that_is_given_up_harms_no_other(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.find(uid)
+    given_up = asyncio.create_task(directory.find(uid))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    assert (await directory.find(uid)).login == uid
+
+
+# --- protected people ---
+
+
+async def test_a_person_listed_by_dn_is_protected(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert (await lab.directory(protected=(lab.dn(uid),)).find(uid)).protected
+
+
+async def test_the_spelling_of_a_configured_dn_does_not_matter(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    spelled = lab.dn(uid).upper().replace(",", " , ")
+    assert (await lab.directory(protected=(spelled,)).find(uid)).protected
+
+
+async def test_a_member_of_a_protected_group_is_protected(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert (await lab.directory(protected=(lab.add_group(lab.dn(uid)),)).find(uid)).protected
+
+
+async def test_a_member_of_a_group_in_a_protected_group_is_protected(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    inner = lab.add_group(lab.dn(uid))
+    outer = lab.add_group(lab.add_group(inner))
+    assert (await lab.directory(protected=(outer,)).find(uid)).protected
+
+
+async def test_groups_that_hold_each_other_are_no_trap(lab: DirectoryLab) -> None:
+    uid, other = lab.add_person(), lab.add_person()
+    first = lab.add_group(lab.dn(uid))
+    lab.add_to_group(first, lab.add_group(first))
+    assert not (await lab.directory(protected=(first,)).find(other)).protected
+
+
+async def test_somebody_outside_the_protected_groups_is_not_protected(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    group = lab.add_group(lab.dn(lab.add_person()))
+    assert not (await lab.directory(protected=(group,)).find(uid)).protected
+
+
+async def test_a_manager_is_protected(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert (await lab.directory(managers=(lab.add_group(lab.dn(uid)),)).find(uid)).protected
+
+
+async def test_a_manager_is_not_protected_where_the_domain_says_so(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    directory = lab.directory(managers=(lab.add_group(lab.dn(uid)),), protect_managers=False)
+    assert not (await directory.find(uid)).protected
+
+
+async def test_the_service_account_is_protected(lab: DirectoryLab) -> None:
+    # A domain may be set up with a person's account for the service; that person must get no link.
+    uid = lab.add_person()
+    directory = lab.directory(bind_dn=SERVICE_DN, protected=())
+    assert not (await directory.find(uid)).protected
+    protected = lab.directory(bind_dn=SERVICE_DN, protected=(lab.dn(uid),))
+    assert (await protected.find(uid)).protected
+
+
+async def test_a_protected_dn_that_cannot_be_resolved_protects_everybody(lab: DirectoryLab) -> None:
+    directory = lab.directory(protected=("cn=gone,ou=groups,dc=example,dc=org",))
+    assert (await directory.find(lab.add_person())).protected
+
+
+async def test_a_protected_dn_that_is_none_protects_everybody(lab: DirectoryLab) -> None:
+    directory = lab.directory(protected=("Domain Admins",))
+    assert (await directory.find(lab.add_person())).protected
+
+
+async def test_a_look_by_id_sees_a_new_protection_at_once(lab: DirectoryLab) -> None:
+    group = lab.add_group(lab.dn(lab.add_person()))
+    directory, uid = lab.directory(protected=(group,)), lab.add_person()
+    user = await directory.find(uid)
+    lab.add_to_group(group, lab.dn(uid))
+    assert (await directory.find_by_id(user.id)).protected
+
+
+# --- managers ---
+
+
+async def test_a_member_of_the_managers_group_is_a_manager(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert await lab.directory(managers=(lab.add_group(lab.dn(uid)),)).is_manager(lab.dn(uid))
+
+
+async def test_a_member_of_a_nested_group_is_a_manager(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    outer = lab.add_group(lab.add_group(lab.dn(uid)))
+    assert await lab.directory(managers=(outer,)).is_manager(lab.dn(uid))
+
+
+async def test_a_listed_person_is_a_manager(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert await lab.directory(managers=(lab.dn(uid),)).is_manager(lab.dn(uid).upper())
+
+
+async def test_nobody_else_is_a_manager(lab: DirectoryLab) -> None:
+    group = lab.add_group(lab.dn(lab.add_person()))
+    assert not await lab.directory(managers=(group,)).is_manager(lab.dn(lab.add_person()))
+
+
+async def test_without_configured_managers_nobody_is_one(lab: DirectoryLab) -> None:
+    assert not await lab.directory(managers=()).is_manager(lab.dn(lab.add_person()))
+
+
+async def test_a_managers_dn_that_cannot_be_resolved_makes_nobody_a_manager(lab: DirectoryLab) -> None:
+    gone = "uid=gone,ou=people,dc=example,dc=org"
+    assert not await lab.directory(managers=(gone,)).is_manager(gone)
+
+
+async def test_a_new_membership_counts_at_once(lab: DirectoryLab) -> None:
+    group, uid = lab.add_group(lab.dn(lab.add_person())), lab.add_person()
+    directory = lab.directory(managers=(group,))
+    assert not await directory.is_manager(lab.dn(uid))
+    lab.add_to_group(group, lab.dn(uid))
+    assert await directory.is_manager(lab.dn(uid))
+
+
+async def test_a_manager_is_found_by_login(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert await lab.directory().manager_dn(uid) == lab.dn(uid)
+
+
+async def test_a_manager_is_found_by_dn(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert await lab.directory().manager_dn(lab.dn(uid).upper()) == lab.dn(uid)
+
+
+@pytest.mark.parametrize("login", ["nobody", "uid=nobody,ou=people,dc=example,dc=org", SERVICE_DN, "*", ""])
+async def test_an_unknown_manager_is_unknown(lab: DirectoryLab, login: str) -> None:
+    with pytest.raises(UserUnknown):
+        await lab.directory().manager_dn(login)
+
+
+@pytest.mark.parametrize(
+    ("dn", "inside"),
+    [
+        (f"uid=somebody,{PEOPLE}", True),
+        (f"UID=Somebody , {PEOPLE.upper()}", True),
+        (PEOPLE, True),
+        (SERVICE_DN, False),
+        (f"uid=x,ou=other{PEOPLE}", False),
+        ("jdoe", False),
+        ("uid=\0", False),
+        ("", False),
+        (",,,=", False),
+    ],
+)
+async def test_a_dn_belongs_to_the_domain_whose_base_contains_it(lab: DirectoryLab, dn: str, inside: bool) -> None:
+    assert lab.directory().contains(dn) is inside
+
+
+async def test_where_managers_are_looked_up_belongs_to_the_domain(lab: DirectoryLab) -> None:
+    assert lab.directory(managers_base_dn=SERVICES).contains(SERVICE_DN)
+
+
+# --- log-ins ---
+
+
+async def test_the_right_password_is_right(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert await lab.directory().bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.RIGHT
+
+
+async def test_a_wrong_password_is_wrong(lab: DirectoryLab) -> None:
+    assert await lab.directory().bind(lab.dn(lab.add_person()), Secret("wrong")) is BindOutcome.WRONG
+
+
+@pytest.mark.parametrize("password", ["", "\0", "\ud800"])
+async def test_a_password_that_is_none_is_wrong(lab: DirectoryLab, password: str) -> None:
+    assert await lab.directory().bind(lab.dn(lab.add_person()), Secret(password)) is BindOutcome.WRONG
+
+
+async def test_an_empty_password_is_never_sent(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    directory = lab.directory()
+    for _ in range(8):
+        await directory.bind(lab.dn(uid), Secret(""))
+    assert (await directory.find(uid)).state is AccountState.ACTIVE
+
+
+@pytest.mark.parametrize("dn", ["", "nonsense", "uid=nobody,ou=people,dc=example,dc=org"])
+async def test_a_dn_that_is_nobody_has_no_right_password(lab: DirectoryLab, dn: str) -> None:
+    assert await lab.directory().bind(dn, Secret("whatever it is")) is BindOutcome.WRONG
+
+
+async def test_the_right_password_of_an_account_that_must_change_it_is_right(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    lab.demand_change(uid)
+    assert await lab.directory().bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.RIGHT
+
+
+async def test_the_right_password_is_right_although_it_has_expired(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    lab.expire(uid)
+    assert await lab.directory().bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.RIGHT
+
+
+async def test_a_wrong_password_is_wrong_although_it_has_expired(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    lab.expire(uid)
+    assert await lab.directory().bind(lab.dn(uid), Secret("wrong")) is BindOutcome.WRONG
+
+
+async def test_the_right_password_of_a_locked_account_is_not_told(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    lab.lock_by_failures(uid)
+    assert await lab.directory().bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.WRONG
+
+
+# --- setting the password ---
+
+
+async def test_the_person_logs_in_with_the_new_password(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.set_password(await directory.find(uid), NEW)
+    assert lab.accepts(uid, NEW.reveal())
+
+
+async def test_the_old_password_is_over(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.set_password(await directory.find(uid), NEW)
+    assert not lab.accepts(uid, password_of(uid))
+
+
+async def test_a_password_may_hold_all_of_unicode_and_256_characters(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    password = ("naïve パスワード 🦊 " * 20)[:256]
+    await directory.set_password(await directory.find(uid), Secret(password))
+    assert await directory.bind(lab.dn(uid), Secret(password)) is BindOutcome.RIGHT
+
+
+async def test_both_marks_change_with_the_password(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    before = await directory.find(uid)
+    await directory.set_password(before, NEW)
+    after = await directory.find_by_id(before.id)
+    assert before.entry_mark != after.entry_mark
+
+
+async def test_a_change_elsewhere_shows_in_the_password_mark(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.set_password(await directory.find(uid), NEW)
+    before = await directory.find(uid)
+    await asyncio.sleep(1.1)  # OpenLDAP's pwdChangedTime counts in seconds
+    lab.change_password_elsewhere(uid, "changed at the help desk")
+    assert (await directory.find_by_id(before.id)).password_mark != before.password_mark
+
+
+async def test_too_short_a_password_is_refused_with_the_number(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    assert await refusal_of(directory, await directory.find(uid), "short") == (Rule(RuleCode.MIN_LENGTH, 8),)
+
+
+async def test_a_refused_password_changes_nothing(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    before = await directory.find(uid)
+    await refusal_of(directory, before, "short")
+    assert lab.accepts(uid, password_of(uid))
+    assert (await directory.find_by_id(before.id)).password_mark == before.password_mark
+
+
+async def test_the_present_password_is_refused(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    assert await refusal_of(directory, await directory.find(uid), password_of(uid)) == (Rule(RuleCode.HISTORY, 5),)
+
+
+async def test_a_former_password_is_refused(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    await directory.set_password(user, NEW)
+    assert await refusal_of(directory, user, password_of(uid)) == (Rule(RuleCode.HISTORY, 5),)
+
+
+async def test_a_change_soon_after_another_is_refused_where_the_policy_says_so(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person(policy="strict")
+    refused = await refusal_of(directory, await directory.find(uid), NEW.reveal())
+    assert refused == (Rule(RuleCode.TOO_YOUNG, 60),)
+
+
+async def test_a_stricter_policy_asks_for_more_characters(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person(policy="strict")
+    assert Rule(RuleCode.MIN_LENGTH, 14) in await directory.rules(await directory.find(uid))
+
+
+async def test_the_rules_are_told_before_the_first_try(lab: DirectoryLab) -> None:
+    directory = lab.directory()
+    told = await directory.rules(await directory.find(lab.add_person()))
+    assert {Rule(RuleCode.MIN_LENGTH, 8), Rule(RuleCode.HISTORY, 5)} <= set(told)
+
+
+async def test_a_password_we_may_not_write_is_told_as_our_fault(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person(writable=False)
+    with pytest.raises(WriteDenied):
+        await directory.set_password(await directory.find(uid), NEW)
+    assert lab.accepts(uid, password_of(uid))
+
+
+async def test_the_password_of_a_person_who_is_gone_cannot_be_set(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    lab.remove(uid)
+    with pytest.raises(UserUnknown):
+        await directory.set_password(user, NEW)
+
+
+async def test_a_lock_after_failed_log_ins_shows(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    lab.lock_by_failures(uid)
+    assert (await lab.directory().find(uid)).state is AccountState.LOCKED
+
+
+async def test_a_new_password_lifts_a_lock_after_failed_log_ins(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    lab.lock_by_failures(uid)
+    await directory.set_password(await directory.find(uid), NEW)
+    assert lab.accepts(uid, NEW.reveal())
+
+
+async def test_a_locked_account_stays_locked_where_the_domain_says_so(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(unlock=False), lab.add_person()
+    lab.lock_by_failures(uid)
+    with pytest.raises(UserLocked):
+        await directory.set_password(await directory.find(uid), NEW)
+    assert (await directory.find(uid)).state is AccountState.LOCKED
+
+
+async def test_an_administrators_lock_shows_as_disabled(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    lab.lock_by_administrator(uid)
+    assert (await lab.directory().find(uid)).state is AccountState.DISABLED
+
+
+async def test_an_administrators_lock_is_never_lifted(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    lab.lock_by_administrator(uid)
+    with pytest.raises(UserDisabled):
+        await directory.set_password(user, NEW)
+    assert (await directory.find(uid)).state is AccountState.DISABLED
+
+
+async def test_a_pending_must_change_is_cleared(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    lab.demand_change(uid)
+    await directory.set_password(await directory.find(uid), NEW)
+    assert not lab.must_change(uid)
+
+
+async def test_a_pending_must_change_is_kept_where_the_domain_says_so(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(must_change="keep"), lab.add_person()
+    lab.demand_change(uid)
+    await directory.set_password(await directory.find(uid), NEW)
+    assert lab.must_change(uid)
+
+
+async def test_two_changes_of_one_person_at_once_both_end_well(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    passwords = [Secret(f"one of four passwords, number {number}") for number in range(4)]
+    await asyncio.gather(*(directory.set_password(user, password) for password in passwords))
+    assert sum(lab.accepts(uid, password.reveal()) for password in passwords) == 1
+
+
+# --- health ---
+
+
+async def test_a_directory_that_answers_is_well(lab: DirectoryLab) -> None:
+    [server] = await lab.directory().health()
+    assert server.ok
+
+
+async def test_the_people_a_group_stands_for_are_counted(lab: DirectoryLab) -> None:
+    inner = lab.add_group(lab.dn(lab.add_person()), lab.dn(lab.add_person()))
+    outer = lab.add_group(inner, lab.dn(lab.add_person()))
+    assert await lab.directory(managers=(outer,), protected=(inner,)).group_sizes() == {outer: 3, inner: 2}
+
+
+async def test_a_group_that_is_not_there_has_no_size(lab: DirectoryLab) -> None:
+    gone = "cn=gone,ou=groups,dc=example,dc=org"
+    assert await lab.directory(managers=(gone,)).group_sizes() == {gone: None}
+
+
+async def test_the_right_to_write_shows_without_a_change(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    before = await directory.find(uid)
+    assert (await directory.try_rights(uid)).ok
+    assert await directory.find_by_id(before.id) == before
+
+
+async def test_a_missing_right_to_write_shows(lab: DirectoryLab) -> None:
+    assert not (await lab.directory().try_rights(lab.add_person(writable=False))).ok
+
+
+async def test_rights_on_nobody_cannot_be_tried(lab: DirectoryLab) -> None:
+    with pytest.raises(UserUnknown):
+        await lab.directory().try_rights("nobody-has-this-name")
+
+
+async def test_a_directory_that_was_asked_nothing_can_be_closed(lab: DirectoryLab) -> None:
+    await lab.directory(managers=(MANAGERS_DN,)).close()
