@@ -42,7 +42,7 @@ WHERE id = :id AND state = 'pending' AND expires_at > :now
     AND NOT EXISTS (
         SELECT 1 FROM requests AS other
         WHERE other.user_id = requests.user_id AND other.settled_at IS NULL AND other.domain = requests.domain
-            AND other.state = 'claimed' AND other.claimed_until > :now
+            AND other.claimed_until > :now
     )
 """
 
@@ -190,7 +190,7 @@ ON CONFLICT (node) DO UPDATE SET number = excluded.number, mark = excluded.mark
 # --- counting and purging ----------------------------------------------------------------------------------------
 
 COUNT_LIVE_LINKS = "SELECT count(*) FROM requests WHERE settled_at IS NULL AND expires_at > :now"
-COUNT_CLAIMED_LINKS = "SELECT count(*) FROM requests WHERE state = 'claimed'"
+COUNT_CLAIMED_LINKS = "SELECT count(*) FROM requests WHERE state = 'claimed' AND claimed_until > 0"
 COUNT_QUEUED = "SELECT count(*) FROM deliveries WHERE channel = :channel AND settled_at IS NULL"
 COUNT_ABANDONED = "SELECT count(*) FROM deliveries WHERE state = 'abandoned'"
 
