@@ -70,17 +70,9 @@ class Groups:
     async def fresh(self) -> Closure:
         """The closure as it is now. Raises DirectoryUnavailable, DirectoryMisconfigured."""
         begun = time.monotonic()
-        closure = await self._read(self._dns)
+        closure = await self._read()
         self._kept = closure, begun
         return closure
-
-    async def sizes(self) -> dict[str, int | None]:
-        """For each configured DN how many people it stands for; None: it cannot be read. Raises as `fresh`."""
-        sizes: dict[str, int | None] = {}
-        for dn in self._dns:
-            closure = await self._read((dn,))
-            sizes[dn] = None if closure.unresolved else len(closure.names & self._people)
-        return sizes
 
     def close(self) -> None:
         """Stop reading."""
@@ -98,11 +90,11 @@ class Groups:
         if not task.cancelled():
             task.exception()  # seen: who waits for it gets it too
 
-    async def _read(self, dns: Iterable[str]) -> Closure:
+    async def _read(self) -> Closure:
         self._forget_people()
         unresolved: list[str] = []
         names: set[Name] = set()
-        level = list(dns)
+        level = list(self._dns)
         gate = asyncio.Semaphore(AT_ONCE)
         top = True
         while level:

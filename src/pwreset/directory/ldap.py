@@ -129,10 +129,6 @@ class LdapDirectory:
             except Raced:
                 await self._write_again(user, password)
 
-    async def group_sizes(self) -> dict[str, int | None]:
-        """See `Directory.group_sizes`."""
-        return await self._managers.sizes() | await self._protected.sizes()
-
     async def health(self) -> tuple[ServerHealth, ...]:
         """See `Directory.health`."""
         servers = self._pool.servers
