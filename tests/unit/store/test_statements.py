@@ -44,8 +44,8 @@ def test_the_check_sees_a_walk(connection: sqlite3.Connection) -> None:
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("END_OTHERS", "requests_by_user (user_id=? AND settled_at=?"),
-        ("CLAIM_REQUEST", "requests_by_user (user_id=? AND settled_at=?"),
+        ("END_OTHERS", "requests_by_user (user_id=? AND domain=? AND settled_at=?"),
+        ("CLAIM_REQUEST", "requests_by_user (user_id=? AND domain=? AND settled_at=?"),
         ("EXPIRED_CLAIMS", "requests_claimed (claimed_until<?)"),
         ("LIST_BY_STATE", "requests_by_state (domain=? AND state=? AND rowid<?)"),
         ("DUE_DELIVERIES", "deliveries_due (channel=? AND due_at<?)"),

@@ -29,7 +29,7 @@ CREATE TABLE requests (
 ) STRICT;
 
 -- A person's living links (supersede, claim, settle), and all of them (list).
-CREATE INDEX requests_by_user ON requests (user_id, settled_at);
+CREATE INDEX requests_by_user ON requests (user_id, domain, settled_at);
 CREATE INDEX requests_by_login ON requests (user_login COLLATE NOCASE);
 CREATE INDEX requests_by_state ON requests (domain, state);
 CREATE INDEX requests_claimed ON requests (claimed_until) WHERE state = 'claimed';
