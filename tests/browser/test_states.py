@@ -1,0 +1,195 @@
+"""Every page and state, in light, dark and narrow: readable by everybody, nothing to scroll sideways, and pictured."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from pwreset.reset.tokens import new_token
+from tests.browser.conftest import Site, browsing, fill_in
+from tests.fakes.directory import Weather
+from tests.fakes.pages import GOOD_PASSWORD, JANE
+
+pytestmark = pytest.mark.browser
+
+PICTURES = Path(__file__).parents[2] / "artefacts" / "pages"
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 900, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 900, "height": 900}},
+    # 320 pixels are also what is left of a 1280 pixel window at 400 % zoom (WCAG 2.2, 1.4.10).
+    "narrow": {"color_scheme": "light", "viewport": {"width": 320, "height": 640}, "locale": "de-DE"},
+}
+Step = Callable[[Page, Site], Awaitable[None]]
+
+
+async def home(page: Page, site: Site) -> None:
+    await page.goto(f"{site.address}/")
+
+
+async def form(page: Page, site: Site) -> None:
+    token, _ = await site.world.link()
+    await page.goto(site.link(token))
+
+
+async def typed(page: Page, site: Site) -> None:
+    await form(page, site)
+    await fill_in(page, GOOD_PASSWORD)
+    await page.click("#reveal")
+
+
+async def typing(page: Page, site: Site) -> None:
+    await form(page, site)
+    await fill_in(page, "jane", "jan")
+
+
+async def refused(page: Page, site: Site) -> None:
+    await form(page, site)
+    await _send(page, "jane", "jane")
+
+
+async def differ(page: Page, site: Site) -> None:
+    await form(page, site)
+    await _send(page, GOOD_PASSWORD, "another")
+
+
+async def done(page: Page, site: Site) -> None:
+    await form(page, site)
+    await _send(page, GOOD_PASSWORD)
+
+
+async def link_unknown(page: Page, site: Site) -> None:
+    await page.goto(site.link(new_token()))
+
+
+async def link_used(page: Page, site: Site) -> None:
+    await done(page, site)
+    await page.go_back()
+
+
+async def link_expired(page: Page, site: Site) -> None:
+    await form(page, site)
+    site.world.clock.advance(timedelta(days=2))
+    await page.reload()
+
+
+async def link_busy(page: Page, site: Site) -> None:
+    token, request = await site.world.link()
+    now = site.world.clock.now()
+    await site.world.store.claim(request.id, now, now + timedelta(minutes=1), JANE.entry_mark)
+    await page.goto(site.link(token))
+
+
+async def form_stale(page: Page, site: Site) -> None:
+    await form(page, site)
+    await page.evaluate("document.querySelector('[name=form_token]').value = 'of another link'")
+    await _send(page, GOOD_PASSWORD)
+
+
+async def form_too_large(page: Page, site: Site) -> None:
+    await form(page, site)
+    await _send(page, "x" * 8000)
+
+
+async def cookie_missing(page: Page, site: Site) -> None:
+    await page.goto(f"{site.address}/reset/0123456789abcdef")
+
+
+async def write_denied(page: Page, site: Site) -> None:
+    await form(page, site)
+    site.world.take_rights()
+    await _send(page, GOOD_PASSWORD)
+
+
+async def outcome_unclear(page: Page, site: Site) -> None:
+    await form(page, site)
+    site.world.weather(Weather.CUT_BEFORE_WRITING)
+    await _send(page, GOOD_PASSWORD)
+
+
+async def unavailable(page: Page, site: Site) -> None:
+    site.world.weather(Weather.DOWN)
+    await form(page, site)
+
+
+async def too_many(page: Page, site: Site) -> None:
+    site.world.counters.restore("page:127.0.0.1", 600, site.world.clock.now())
+    await page.goto(f"{site.address}/")
+    await site.world.counters.forget("page:127.0.0.1")
+
+
+async def not_found(page: Page, site: Site) -> None:
+    await page.goto(f"{site.address}/nowhere")
+
+
+async def method_not_allowed(page: Page, site: Site) -> None:
+    await form(page, site)
+    await page.evaluate("document.getElementById('reset').action = '/'")
+    await _send(page, GOOD_PASSWORD)
+
+
+async def failed(page: Page, site: Site) -> None:
+    await form(page, site)
+    site.world.plant_bug("a bug")
+    await _send(page, GOOD_PASSWORD)
+
+
+STEPS: list[Step] = [
+    home,
+    form,
+    typing,
+    typed,
+    refused,
+    differ,
+    done,
+    link_unknown,
+    link_used,
+    link_expired,
+    link_busy,
+    form_stale,
+    form_too_large,
+    cookie_missing,
+    write_denied,
+    outcome_unclear,
+    unavailable,
+    too_many,
+    not_found,
+    method_not_allowed,
+    failed,
+]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+async def test_everybody_can_read_it(chromium: Browser, site: Site, step: Step, look: str) -> None:
+    async with browsing(chromium, site, **LOOKS[look]) as (page, _):
+        await step(page, site)
+        await expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=PICTURES / f"{step.__name__}-{look}.png", full_page=True, animations="disabled")
+        assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert await _violations(page) == []
+
+
+async def test_forced_colours_and_print_show_the_form(chromium: Browser, site: Site) -> None:
+    async with browsing(chromium, site, forced_colors="active") as (page, _):
+        await form(page, site)
+        await expect(page.get_by_role("button", name="Set the new password")).to_be_visible()
+        await page.screenshot(path=PICTURES / "form-forced-colours.png", full_page=True)
+
+
+async def _send(page: Page, password: str, repeat: str | None = None) -> None:
+    await fill_in(page, password, repeat)
+    async with page.expect_navigation():
+        await page.click("#submit")
+
+
+async def _violations(page: Page) -> list[str]:
+    """What axe-core finds wrong, with the elements."""
+    found = (await Axe().run(page)).response["violations"]
+    return [f"{violation['id']}: {[node['html'] for node in violation['nodes']]}" for violation in found]
