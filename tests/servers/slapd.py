@@ -128,6 +128,22 @@ class LabSlapd(PrivateSlapd):
             relax = ldap.controls.RequestControl(RELAX, criticality=True)
             connection.modify_ext_s(dn, changes, serverctrls=[relax])
 
+    def change_raw(self, dn: str, attribute: str, value: bytes) -> None:
+        """Replace an attribute by a value that need not be text."""
+        with self.admin() as connection:
+            connection.modify_s(dn, [(ldap.MOD_REPLACE, attribute, [value])])
+
+    def configure(self, dn: str, **attributes: str) -> None:
+        """Change the running server's configuration (slapd-config(5))."""
+        with self.config() as connection:
+            connection.modify_s(dn, [(ldap.MOD_REPLACE, name, [value.encode()]) for name, value in attributes.items()])
+
+    def hide(self, dn: str) -> None:
+        """Let nobody read below this DN any more."""
+        rule = f'{{0}}to dn.subtree="{dn}" by * none'
+        with self.config() as connection:
+            connection.modify_s("olcDatabase={1}mdb,cn=config", [(ldap.MOD_ADD, "olcAccess", [rule.encode()])])
+
     def read(self, dn: str) -> dict[str, list[str]]:
         """An entry with its operational attributes."""
         with self.admin() as connection:
