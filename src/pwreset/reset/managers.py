@@ -56,11 +56,18 @@ class LogIns:
         self._key = secrets.token_bytes(32)
         self._managers: OrderedDict[bytes, tuple[Manager, datetime]] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], datetime] = OrderedDict()
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
-    def lock(self, name: str) -> asyncio.Lock:
-        """Log-ins of one account go one by one, so that failures are counted before the next one is tried."""
-        return self._locks.setdefault(name.casefold(), asyncio.Lock())
+    def lock(self, login: str) -> asyncio.Lock:
+        """Log-ins under one name go one by one, so that the second is remembered from the first."""
+        return self._locks.setdefault(("login", login.casefold()), asyncio.Lock())
+
+    def entry_lock(self, dn: str) -> asyncio.Lock:
+        """Log-ins of one entry go one by one, so that failures are counted before the next one is tried.
+
+        Another lock than the login's, also when the login is the DN: it is taken while that one is held.
+        """
+        return self._locks.setdefault(("entry", dn.casefold()), asyncio.Lock())
 
     def recall(self, credentials: Credentials, now: datetime) -> Manager | None:
         """The manager with these credentials, if they succeeded lately."""
@@ -119,7 +126,7 @@ async def _log_in(credentials: Credentials, address: str, services: Services) ->
         await _failed(credentials, address, "not-a-manager", services)
         raise BadCredentials from None
     # The counter is the entry's, whichever of his names a stranger tries.
-    async with services.log_ins.lock(dn):
+    async with services.log_ins.entry_lock(dn):
         by_account = _by_account(name.domain, dn, services)
         if not trusted:
             _refuse_if_limited(await services.counters.peek(*by_account, now))
