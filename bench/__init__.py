@@ -1,0 +1,1 @@
+"""The benchmark and its floor: `python -m bench --help`."""

@@ -1,0 +1,259 @@
+"""What is measured, part by part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bench.calls import LINK, batch, links, opened, send_requests, server_status
+from bench.links import fill
+from bench.load import Plan
+from bench.processes import Measured, helper, measure, memory_megabytes
+from bench.report import Report, line
+from tests.servers.service import Service, merge, running
+from tests.servers.settings import lab_settings
+from tests.servers.slapd import LabSlapd
+
+BATCH = 1000
+# What counts as load here would be refused as abuse: the same person again and again, all from one address.
+NO_LIMITS = {
+    "limits": {
+        "links_per_user_per_hour": 0,
+        "messages_per_destination_per_hour": 0,
+        "page_requests_per_address_per_minute": 0,
+        "password_tries_per_link_per_hour": 0,
+    }
+}
+
+
+@dataclass(slots=True)
+class Bench:
+    """What the parts share. `pace` scales all durations and sizes."""
+
+    folder: Path
+    slapd: LabSlapd
+    relay: int
+    people: int
+    pace: float
+    rounds: int
+    callers: tuple[int, ...]
+    stores: tuple[int, ...]
+    report: Report
+    _names: Iterator[int]
+    _first: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long one round lasts."""
+        return 3.0 * self.pace
+
+    def first(self) -> int:
+        """Where the next run begins among the people, so that runs meet different ones."""
+        self._first = (self._first + 7919) % self.people
+        return self._first
+
+    def settings(self, folder: Path, more: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Settings of a service in this folder."""
+        mail = {"mail": {"url": f"smtp://127.0.0.1:{self.relay}?starttls=off", "sender": "Bench <bench@example.org>"}}
+        return lab_settings(folder, self.slapd, more=merge(merge(NO_LIMITS, mail), more or {}))
+
+    def service(self, *, tls: bool = False, more: dict[str, Any] | None = None, filled: int = 0) -> Service:
+        """A service of its own, not started; its store filled with so many living links."""
+        folder = self.folder / f"service-{next(self._names)}"
+        folder.mkdir()
+        service = Service(folder, self.settings(folder, more), tls=tls)
+        if filled:
+            # Its key file must be there before its store is.
+            with running(service):
+                pass
+            service.store.unlink()
+            fill(service.store, filled)
+        return service
+
+    @contextmanager
+    def floor(self, service: Service) -> Iterator[tuple[int, int]]:
+        """The floor with this service's settings and a store of its own: pid and port."""
+        with helper("bench.floor", str(service.config), str(service.folder / "floor.db")) as process:
+            yield process
+
+
+def make_bench(folder: Path, slapd: LabSlapd, relay: int, people: int, report: Report, *, quick: bool) -> Bench:
+    """The full size, or the quick one."""
+    return Bench(
+        folder=folder,
+        slapd=slapd,
+        relay=relay,
+        people=people,
+        pace=0.5 if quick else 1.0,
+        rounds=2 if quick else 5,
+        callers=(1, 32) if quick else (1, 8, 32, 64),
+        stores=(1, 10_000) if quick else (1, 10_000, 1_000_000),
+        report=report,
+        _names=count(1),
+    )
+
+
+def pid_of(service: Service) -> int:
+    """The running service's pid."""
+    assert service.process is not None
+    return service.process.pid
+
+
+def against_the_floor(bench: Bench, mode: str) -> None:
+    """Send_Request on kept connections, round by round beside the floor."""
+    service = bench.service()
+    with running(service), bench.floor(service) as (floor, floor_port):
+        # The log-in, the connections and the caches are there before the first round.
+        for pid, port in ((pid_of(service), service.port), (floor, floor_port)):
+            measure(
+                pid, send_requests(port, mode, 8, seconds=bench.seconds / 3, people=bench.people, first=bench.first())
+            )
+        for callers in bench.callers:
+            ours: list[Measured] = []
+            floors: list[Measured] = []
+            for _ in range(bench.rounds):
+                for pid, port, kept in ((pid_of(service), service.port, ours), (floor, floor_port, floors)):
+                    plan = send_requests(
+                        port, mode, callers, seconds=bench.seconds, people=bench.people, first=bench.first()
+                    )
+                    kept.append(measure(pid, plan))
+            bench.report.add(line(f"Send_Request {mode}", callers, ours, floors))
+        bench.report.note(f"memory at its highest, {mode}, MB", memory_megabytes(pid_of(service))[1])
+
+
+def none(bench: Bench) -> None:
+    """Send_Request, method NONE."""
+    against_the_floor(bench, "NONE")
+
+
+def mail(bench: Bench) -> None:
+    """Send_Request, method MAIL, to the sink."""
+    against_the_floor(bench, "MAIL")
+
+
+def tls(bench: Bench) -> None:
+    """TLS and a new connection per call, beside a constant answer of the same server and framework."""
+    service = bench.service(tls=True)
+    with running(service), helper("bench.constant", str(service.config)) as (constant, constant_port):
+        measure(
+            pid_of(service),
+            send_requests(
+                service.port, "NONE", 8, seconds=bench.seconds / 3, people=bench.people, first=bench.first(), tls=True
+            ),
+        )
+        for callers in bench.callers:
+            ours: list[Measured] = []
+            constants: list[Measured] = []
+            for _ in range(bench.rounds):
+                for pid, port, kept in (
+                    (pid_of(service), service.port, ours),
+                    (constant, constant_port, constants),
+                ):
+                    plan = send_requests(
+                        port, "NONE", callers, seconds=bench.seconds, people=bench.people, first=bench.first(), tls=True
+                    )
+                    kept.append(measure(pid, plan))
+            bench.report.add(line("NONE, TLS, new connections", callers, ours, constants))
+
+
+def batches(bench: Bench) -> None:
+    """Batches of 1,000 links."""
+    service = bench.service()
+    with running(service):
+        requests = [batch(BATCH, bench.first() % max(1, bench.people - BATCH)) for _ in range(bench.rounds + 1)]
+        found = measure(pid_of(service), Plan(port=service.port, callers=1, requests=requests, expect=LINK))
+        bench.report.add(line(f"batch of {BATCH:,}", 1, [found]))
+        bench.report.note("links per second in batches", found.rate * BATCH)
+
+
+def pages(bench: Bench) -> None:
+    """People's pages: opening a link, its page, and setting the password."""
+    size = int(800 * bench.pace)
+    service = bench.service()
+    with running(service):
+        pid = pid_of(service)
+        start = bench.first() % max(1, bench.people - size)
+        paths = links(service.port, size, start)
+        each = opened(service.port, paths, service.url)
+        steps: tuple[tuple[str, list[bytes], bytes], ...] = (
+            ("page: GET the link", [one.open for one in each], b" 303 "),
+            ("page: GET the form", [one.show for one in each], b"form_token"),
+            ("page: POST the password", [one.submit for one in each], b"HTTP/1.1 "),
+        )
+        for name, requests, expect in steps:
+            plan = Plan(port=service.port, callers=8, requests=requests, expect=expect)
+            bench.report.add(line(name, 8, [measure(pid, plan)]))
+        used = service.command("requests", "--state", "used", "--limit", "500").count("\n")
+        bench.report.note("passwords set (at most 500 listed)", used)
+
+
+def log_in(bench: Bench) -> None:
+    """A manager's log-in: at each call, and remembered."""
+    for name, remembered in (("log-in at each call", 0), ("log-in remembered", 60)):
+        service = bench.service(more={"manager_api": {"remember_seconds": remembered}})
+        with running(service):
+            found = []
+            for _ in range(bench.rounds):
+                requests = [server_status()] * int(300 * bench.pace)
+                plan = Plan(port=service.port, callers=1, requests=requests, expect=b'"status":true')
+                found.append(measure(pid_of(service), plan))
+            bench.report.add(line(name, 1, found))
+
+
+def stores(bench: Bench) -> None:
+    """The same calls with few and with many living links in the store: flat."""
+    services = {filled: bench.service(filled=filled) for filled in bench.stores}
+    rounds: dict[int, list[Measured]] = {filled: [] for filled in services}
+    shown: dict[int, list[Measured]] = {filled: [] for filled in services}
+    for _ in range(bench.rounds):
+        for filled, service in services.items():
+            with running(service):
+                pid = pid_of(service)
+                measure(
+                    pid,
+                    send_requests(
+                        service.port, "NONE", 8, seconds=bench.seconds / 3, people=bench.people, first=bench.first()
+                    ),
+                )
+                plan = send_requests(
+                    service.port, "NONE", 32, seconds=bench.seconds, people=bench.people, first=bench.first()
+                )
+                rounds[filled].append(measure(pid, plan))
+                each = opened(service.port, links(service.port, 100, bench.first() % (bench.people - 100)), service.url)
+                gets = Plan(port=service.port, callers=8, requests=[one.show for one in each] * 3, expect=b"form_token")
+                shown[filled].append(measure(pid, gets))
+    for filled in services:
+        bench.report.add(line(f"NONE, {filled:,} live links", 32, rounds[filled]))
+        bench.report.add(line(f"form, {filled:,} live links", 8, shown[filled]))
+
+
+def start(bench: Bench) -> None:
+    """How long the service takes to be ready, and its memory when idle."""
+    for filled in bench.stores:
+        service = bench.service(filled=filled)
+        took: list[float] = []
+        idle = 0.0
+        for _ in range(bench.rounds):
+            began = time.perf_counter()
+            with running(service):
+                took.append(time.perf_counter() - began)
+                idle = memory_megabytes(pid_of(service))[0]
+        bench.report.note(f"ready after, {filled:,} live links, ms", sorted(took)[len(took) // 2] * 1000)
+        bench.report.note(f"idle memory, {filled:,} live links, MB", idle)
+
+
+PARTS: dict[str, Callable[[Bench], None]] = {
+    "start": start,
+    "none": none,
+    "mail": mail,
+    "tls": tls,
+    "batch": batches,
+    "pages": pages,
+    "login": log_in,
+    "stores": stores,
+}
