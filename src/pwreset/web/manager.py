@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pwreset
-from pwreset.errors import AskRefused, PwresetError, Unavailable
+from pwreset.errors import AskRefused, PwresetError, TooManyFailures, Unavailable
 from pwreset.reset.model import Asker, Delivery, Manager, RequestFilter, RequestState, SendRequest
 from pwreset.reset.requests import EXPIRED, HIGHEST_LIMIT, RequestView, get_request, list_requests, revoke_request
 from pwreset.reset.send import send
 from pwreset.reset.services import Services
 from pwreset.web.health import Health, servers_of
 from pwreset.web.params import Params, refused
-from pwreset.web.rpc import Dispatcher, Failure, Headers, Method, Outcome
+from pwreset.web.rpc import INVALID_PARAMS, Dispatcher, Failure, Headers, Method, Outcome
 
 REASON = "Pwreset-Reason"
 REQUEST = "Pwreset-Request"
@@ -108,7 +108,7 @@ class ManagerApi:
 def as_failure(error: PwresetError) -> Failure:
     """An expected failure as JSON-RPC has it; what may work later says when to try again."""
     words = str(error)
-    if isinstance(error, Unavailable):
+    if isinstance(error, (Unavailable, TooManyFailures)):
         seconds = max(1, round(error.retry_after.total_seconds()))
         words = f"{words.removesuffix('; try again later')}; try again in {seconds} seconds"
     return Failure(error.look.rpc_code, words)
@@ -122,6 +122,8 @@ def _mapped(
     async def mapped(raw: object, caller: Caller) -> Outcome:
         try:
             return await run(raw, caller)
+        except AskRefused as error:  # an unknown domain is here a parameter like any other
+            raise Failure(INVALID_PARAMS, str(error)) from error
         except PwresetError as error:
             raise as_failure(error) from error
 
