@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.servers.smtp import SmtpServer
 
 from tests.servers.person import PersonBrowser
 from tests.servers.service import Service, running
 from tests.servers.settings import MANAGER, lab_settings
 from tests.servers.slapd import LabSlapd, dn_of, password_of
+from tests.servers.smtp import SmtpServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
@@ -56,6 +56,8 @@ class Load:
         for uid in people:
             self._people.put(uid)
         self._stop = threading.Event()
+        self._steps = 0
+        self._stepped = threading.Condition()
         self._threads = [threading.Thread(target=self._loop, args=(self._send,)) for _ in range(SENDERS)]
         self._threads += [threading.Thread(target=self._loop, args=(self._redeem,)) for _ in range(REDEEMERS)]
 
@@ -67,6 +69,16 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    def wait_for(self, steps: int) -> None:
+        """Until so many things have happened, or nothing is left to do."""
+        with self._stepped:
+            self._stepped.wait_for(lambda: self._steps >= steps, timeout=60)
+
+    def _step(self) -> None:
+        with self._stepped:
+            self._steps += 1
+            self._stepped.notify_all()
 
     def _loop(self, step: object) -> None:
         while not self._stop.is_set():
@@ -81,6 +93,7 @@ class Load:
         answer, _ = self._service.call("PwReset.Send_Request", {"username": uid, "method": "MAIL"}, **MANAGER)
         if isinstance(answer.get("result"), str):
             self._ledger.links[uid] = answer["result"]
+            self._step()
             if random.random() < 0.5:
                 self._to_redeem.put(uid)
 
@@ -89,9 +102,11 @@ class Load:
         person = PersonBrowser(self._service)
         page = person.open(self._ledger.links[uid])
         assert page.status == 200
+        self._step()
         self._ledger.posted.add(uid)
         if person.submit(page, NEW_PASSWORD).status == 200:
             self._ledger.done.add(uid)
+            self._step()
 
 
 @dataclass
@@ -112,8 +127,11 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
         for _ in range(KILLS):
             people = [slapd.add_person() for _ in range(PEOPLE_PER_KILL)]
             service.start()
-            with Load(service, ledger, people):
-                time.sleep(random.uniform(0.05, 1.0))
+            load = Load(service, ledger, people)
+            with load:
+                # Counted in what has happened, not in seconds: a slow machine is killed in the middle too.
+                load.wait_for(random.randint(1, PEOPLE_PER_KILL))
+                time.sleep(random.uniform(0, 0.02))
                 service.kill()
         with running(service):
             _wait_until_settled(service)
