@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -50,24 +49,22 @@ class Entry:
         self.dn = raw[0]
         self._values = {name.lower(): values for name, values in raw[1].items()}
 
-    def texts(self, attribute: str) -> Iterator[str]:
+    def texts(self, attribute: str) -> list[str]:
         """The values that are text, in the directory's order; binary ones are dropped."""
-        for value in self._values.get(attribute.lower(), ()):
-            try:
-                yield value.decode()
-            except UnicodeDecodeError:
-                continue
+        values = self._values.get(attribute.lower())
+        if values is None:
+            return []
+        try:
+            return [value.decode() for value in values]
+        except UnicodeDecodeError:
+            return [text for value in values if (text := _decoded(value)) is not None]
 
     def text(self, *attributes: str) -> str:
         """The first value of the first of these attributes that has one, else nothing."""
         for attribute in attributes:
-            for value in self.texts(attribute):
-                return value
+            if texts := self.texts(attribute):
+                return texts[0]
         return ""
-
-    def has(self, attribute: str) -> bool:
-        """Whether the attribute is there."""
-        return attribute.lower() in self._values
 
 
 class Reader:
@@ -134,9 +131,18 @@ class Reader:
 
 def read_time(value: str) -> datetime | None:
     """A generalized time (RFC 4517, 3.3.13) in UTC, as directories write their operational attributes."""
+    if not value:
+        return None
     try:
         return datetime.strptime(value[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:
+        return None
+
+
+def _decoded(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
         return None
 
 

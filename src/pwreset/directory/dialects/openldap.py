@@ -157,8 +157,10 @@ class OpenLdap:
 
 
 def _outside_its_time(entry: Entry) -> bool:
-    now = datetime.now(UTC)
     start, end = read_time(entry.text("pwdStartTime")), read_time(entry.text("pwdEndTime"))
+    if start is None and end is None:
+        return False
+    now = datetime.now(UTC)
     return (start is not None and now < start) or (end is not None and now >= end)
 
 
