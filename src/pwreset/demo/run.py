@@ -161,7 +161,7 @@ def _free_port() -> int:
 
 
 def _tell(places: DemoPlaces) -> None:
-    sys.stdout.write(TOLD.format(places=places, slash=""))
+    sys.stdout.write(TOLD.format(places=places, pages=f"{places.pages}/"))
     sys.stdout.flush()
 
 
@@ -169,7 +169,7 @@ TOLD = """
 pwreset is running, for you alone, on 127.0.0.1. Open:
 
   1  {places.inbox:<32} the inbox: every mail and SMS ends up here
-  2  {places.pages}/{slash:<22} the pages people see (the certificate was made just now)
+  2  {pages:<32} the pages people see (the certificate was made just now)
   3  {places.directory:<32} the directory: Jane Doe and a few others
 
 Now be the help desk. Paste this to send Jane Doe a link:
