@@ -22,11 +22,11 @@ class Answer:
     body: bytes
     headers: RawHeaders = field(default_factory=list)
 
-    async def send(self, send: Send) -> None:
-        """Hand it to the server."""
-        headers = self.headers
+    async def send(self, send: Send, *more: tuple[bytes, bytes]) -> None:
+        """Hand it to the server, with more headers."""
+        headers = [*self.headers, *more]
         if self.status != 204:  # noqa: PLR2004 - RFC 9110, section 8.6: a 204 has no Content-Length
-            headers = [*headers, (b"content-length", b"%d" % len(self.body))]
+            headers.append((b"content-length", b"%d" % len(self.body)))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 

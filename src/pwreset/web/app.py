@@ -8,6 +8,7 @@ all else               web.pages, routed by Starlette
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from time import perf_counter
 
@@ -28,6 +29,7 @@ from pwreset.web.rpc import INVALID_REQUEST, Failure, internal_error
 
 REQUEST_ID = b"x-request-id"
 HEALTH = frozenset({"/healthz", "/readyz"})
+OURS = PATHS | HEALTH
 NO_ANSWER = 499  # for the log alone: the client hung up before it was answered
 
 log = logs.get("web")
@@ -45,33 +47,33 @@ class Application:
         self._templates = {id(route.endpoint): _template(route.path) for route in routes if isinstance(route, Route)}
         self._most = services.settings.server.max_connections
         self._under_way = 0
+        self._log = log.bind()  # bound once: to bind anew for each line takes longer than the line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises nothing but for a cancelled task."""
         if scope["type"] != "http":
             return
-        request = _Request(scope, send)
+        request = _Request(send)
         peer = scope["client"][0] if scope["client"] else ""
         address = self._origins.address_of(peer, scope["headers"])
         safe = self._origins.is_safe(scope["scheme"], peer, scope["headers"])
         self._under_way += 1
         try:
-            answer = await self._answer(scope, receive, request.send, address, safe=safe)
+            answer = await self._answer(scope, receive, request.pass_on, address, safe=safe)
             if answer is not None:
-                await answer.send(request.send)
+                await request.answer(answer)
         except ClientGone:
             request.status = NO_ANSWER
         except asyncio.CancelledError:  # the service stops, and the time for calls under way is over
-            if not request.status:
-                await _busy(scope["path"]).send(request.send)
+            await request.answer(_busy(scope["path"]))
             raise
         except Exception as error:
             log.error("request failed", exc_info=error)  # noqa: TRY400
-            if not request.status:
-                await _apology(scope["path"]).send(request.send)
+            await request.answer(_apology(scope["path"]))
         finally:
             self._under_way -= 1
-            self._log(scope, request, address)
+            if self._log.is_enabled_for(logging.INFO):
+                self._tell(scope, request, address)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, address: str, *, safe: bool) -> Answer | None:
         """The answer, or None when the router has sent it."""
@@ -93,13 +95,12 @@ class Application:
             return refuse(404, Failure(INVALID_REQUEST, "The Manager API is not served here"))
         return await self._manager.answer(scope, receive, address, safe=safe)
 
-    def _log(self, scope: Scope, request: _Request, address: str) -> None:
-        log.info(
+    def _tell(self, scope: Scope, request: _Request, address: str) -> None:
+        path = scope["path"]
+        self._log.info(
             "request",
             method=scope["method"],
-            path=scope["path"]
-            if scope["path"] in PATHS | HEALTH
-            else self._templates.get(id(scope.get("endpoint")), "unknown"),
+            path=path if path in OURS else self._templates.get(id(scope.get("endpoint")), "unknown"),
             status=request.status,
             milliseconds=round((perf_counter() - request.started) * 1000, 1),
             address=address,
@@ -111,17 +112,23 @@ class _Request:
 
     __slots__ = ("_header", "_send", "started", "status")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, send: Send) -> None:
         self.started = perf_counter()
         self.status = 0
         request_id = secrets.token_hex(8)
         correlation.set(request_id)
         self._header = (REQUEST_ID, request_id.encode())
         self._send = send
-        scope["state"] = {"request_id": request_id}
 
-    async def send(self, message: Message) -> None:
-        """Hand a message on; the answer's head gets the request's id."""
+    async def answer(self, answer: Answer) -> None:
+        """Send an answer, unless one has begun already."""
+        if self.status:
+            return
+        self.status = answer.status
+        await answer.send(self._send, self._header)
+
+    async def pass_on(self, message: Message) -> None:
+        """Send a part of the router's answer; its head gets the request's id."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), self._header]

@@ -117,8 +117,9 @@ def _as_answer(reply: Reply) -> Answer:
 
 async def _read_body(headers: RawHeaders, receive: Receive) -> bytes:
     """The body. Raises BodyTooLarge, ClientGone."""
-    if any(name == b"content-length" and int(value) > DRAINED_AT_MOST for name, value in headers):
-        raise BodyTooLarge(drained=False)
+    for name, value in headers:
+        if name == b"content-length" and int(value) > DRAINED_AT_MOST:
+            raise BodyTooLarge(drained=False)
     chunks: list[bytes] = []
     size = 0
     more = True

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import NoneType
 from typing import Generic, TypeVar
@@ -232,13 +232,21 @@ def _read(text: bytes) -> object:
 
 
 def _measure(tree: object) -> tuple[int, int]:
-    """How deep a tree is, and how many names its objects have."""
+    """How deep a tree is, and how many names its objects have. Done for each call: as quick as it gets."""
     depth, names = 0, 0
-    level = [tree]
-    while level := [value for value in level if isinstance(value, (dict, list))]:
+    level: list[object] = [tree] if isinstance(tree, (dict, list)) else []
+    while level:
         depth += 1
-        names += sum(len(value) for value in level if isinstance(value, dict))
-        level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
+        inner: list[object] = []
+        for value in level:
+            children: Iterable[object] = ()
+            if isinstance(value, dict):
+                names += len(value)
+                children = value.values()
+            elif isinstance(value, list):
+                children = value
+            inner += [child for child in children if isinstance(child, (dict, list))]
+        level = inner
     return depth, names
 
 
