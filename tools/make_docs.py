@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -69,7 +70,8 @@ def errors() -> str:
 
 def commands() -> str:
     """Every command with its options, and the exit codes."""
-    told = app.generate_docs(heading_level=1)
+    # Groups of commands take their name from how Python was started (`python -m ...`).
+    told = re.sub(r" -m \w+(?= \[)", "", app.generate_docs(usage_name="pwreset"))
     body = told[told.index("## pwreset ") :].rstrip()
     codes = sorted({(look.exit_code, family.value) for family, look in LOOKS.items()})
     by_code = groupby(codes, key=lambda pair: pair[0])

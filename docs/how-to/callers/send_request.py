@@ -1,6 +1,6 @@
-"""Ask pwreset for a reset link: python3 send_request.py USERNAME [COMMENTS]. Needs the package requests.
+r"""Ask pwreset for a reset link: python3 send_request.py USERNAME [COMMENTS]. Needs the package requests.
 
-From the environment: PWRESET_URL, PWRESET_LOGIN (DOMAIN\\user), PWRESET_PASSWORD, and PWRESET_CA if the system does not
+From the environment: PWRESET_URL, PWRESET_LOGIN (DOMAIN\user), PWRESET_PASSWORD, and PWRESET_CA if the system does not
 know the CA of the server's certificate.
 """
 
@@ -24,7 +24,7 @@ answer = requests.post(
     data=json.dumps(ask),
     headers={"Content-Type": "application/json", "Connection": "close"},
     auth=(os.environ["PWRESET_LOGIN"], os.environ["PWRESET_PASSWORD"]),
-    verify=os.environ.get("PWRESET_CA", True),
+    verify=os.environ.get("PWRESET_CA") or True,
     timeout=30,
 )
 told = answer.json()
