@@ -125,6 +125,8 @@ async def test_hints_follow_what_is_typed(chromium: Browser, site: Site) -> None
         await page.goto(site.link(token))
         length, own_name = page.locator("[data-rule=min-length]"), page.locator("[data-rule=context]")
         await page.fill("#password", "jane doe")
+        await expect(length).not_to_have_class("broken")
+        await page.locator("#password").blur()
         await expect(length).to_have_class("broken")
         await expect(own_name).to_have_class("broken")
         await expect(own_name).to_contain_text("not yet kept")

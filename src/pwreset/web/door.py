@@ -149,14 +149,14 @@ class Page:
 
 
 # What may be over when the form is asked for once more.
-_CAN_BE_TRIED_AGAIN = frozenset({"link-busy", "unavailable", "outcome-unclear", "too-many", "form-stale"})
+_CAN_BE_TRIED_AGAIN = frozenset({"link-busy", "unavailable", "too-many", "form-stale"})
 
 Handler = Callable[[Page], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """An ASGI endpoint: one address, its handlers by method. HEAD is GET without its body."""
+    """An ASGI endpoint: one address, its handlers by method. HEAD is GET; the server leaves its body out."""
 
     services: Services
     handlers: Mapping[str, Handler] = field(default_factory=dict)
@@ -177,8 +177,6 @@ class Door:
             log.exception("page failed")
             response = page.state(FAILED)
         self._guard(response)
-        if page.request.method == "HEAD":
-            response.body = b""
         await response(scope, receive, send)
 
     async def _answer(self, page: Page) -> Response:

@@ -26,9 +26,13 @@
     "too-common": (text) => (new Set(text).size < 5 ? false : null),
   };
 
+  // Nobody likes to be told off in the middle of a word: what is kept shows at once, what is not after a first try.
+  let tried = false;
+
   const judge = (item, text) => {
     const known = judges[item.dataset.rule];
-    return text && known ? known(text, Number(item.dataset.number)) : null;
+    const verdict = text && known ? known(text, Number(item.dataset.number)) : null;
+    return verdict === false && !tried ? null : verdict;
   };
 
   const tell = (item, verdict) => {
@@ -72,6 +76,10 @@
   };
 
   password.addEventListener("input", hint);
+  password.addEventListener("change", () => {
+    tried = true;
+    hint();
+  });
   repeat.addEventListener("input", hint);
 
   reveal.hidden = false;
