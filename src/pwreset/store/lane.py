@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -61,7 +63,11 @@ Jobs = Sequence[Job[Any]]
 
 
 class Lane:
-    """A thread that takes all jobs waiting, up to 256, runs them with `run_batch`, and answers all of them at once."""
+    """A thread that runs jobs in batches with `run_batch`, and answers all of a batch at once.
+
+    What is asked for in one turn of the event loop, or while a batch is under way, goes together in the next: the
+    busier the loop, the larger the batches and the fewer the commits. A lone caller waits for nobody.
+    """
 
     def __init__(
         self, name: str, connection: sqlite3.Connection, run_batch: Callable[[sqlite3.Connection, Jobs], None]
@@ -69,8 +75,11 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._run_batch = run_batch
-        self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._waiting: deque[Job[Any]] = deque()
+        self._under_way = False
         self._closed = False
+        self._batches: SimpleQueue[Jobs | None] = SimpleQueue()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -79,48 +88,47 @@ class Lane:
         future: asyncio.Future[T] = self._loop.create_future()
         if self._closed:
             future.set_exception(StoreUnavailable())
-        else:
-            self._queue.put(Job(work, future))
+            return future
+        self._waiting.append(Job(work, future))
+        if not self._under_way:
+            self._under_way = True
+            self._loop.call_soon(self._hand_over)
         return future
 
     async def close(self) -> None:
         """End after what is queued, and close the connection."""
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
-            await asyncio.to_thread(self._thread.join)
+            if not self._under_way:
+                self._batches.put(None)
+        await asyncio.shield(self._ended)
+        self._thread.join()
+
+    def _hand_over(self) -> None:
+        """Give the thread what waits; or, when nothing does, leave it idle or end it."""
+        if self._waiting:
+            self._batches.put([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
+            return
+        self._under_way = False
+        if self._closed:
+            self._batches.put(None)
+
+    def _deliver(self, jobs: Jobs) -> None:
+        for job in jobs:
+            job.deliver()
+        self._loop.call_soon(self._hand_over)
 
     def _work(self) -> None:
-        more = True
-        while more:
-            jobs, more = self._take()
-            if jobs:
-                self._run_batch(self._connection, jobs)
-                self._answer(jobs)
+        while (jobs := self._batches.get()) is not None:
+            self._run_batch(self._connection, jobs)
+            self._tell(self._deliver, jobs)
         self._connection.close()
+        self._tell(self._ended.set_result, None)
 
-    def _take(self) -> tuple[list[Job[Any]], bool]:
-        """Wait for a job and take what else is waiting; False when it was told to end."""
-        jobs: list[Job[Any]] = []
-        job = self._queue.get()
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == MOST_AT_ONCE or self._queue.empty():
-                return jobs, True
-            job = self._queue.get()
-        return jobs, False
-
-    def _answer(self, jobs: Jobs) -> None:
-        try:
-            self._loop.call_soon_threadsafe(_deliver, jobs)
-        except RuntimeError:
-            # The loop is closed: nobody waits any more.
-            log.debug("answers after the end", jobs=len(jobs))
-
-
-def _deliver(jobs: Jobs) -> None:
-    for job in jobs:
-        job.deliver()
+    def _tell(self, what: Callable[[Any], object], argument: object) -> None:
+        """On the event loop, unless it is closed: then nobody waits any more."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(what, argument)
 
 
 def read_each(connection: sqlite3.Connection, jobs: Jobs) -> None:
