@@ -164,6 +164,7 @@ class SmtpServer:
                 tls_context=None if self._implicit else self._tls,
                 auth_required=self._login is not None,
                 auth_require_tls=False,
+                auth_exclude_mechanism=[] if self._login else ["LOGIN", "PLAIN"],
                 authenticator=self._authenticate if self._login else None,
                 loop=self._loop,
             )
