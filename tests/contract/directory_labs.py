@@ -74,7 +74,11 @@ class SlapdLab:
             # Generous: a busy machine must not fail a test.
             "timeout_seconds": 30.0,
         }
-        directory = LdapDirectory("EXAMPLE", Domain(**(values | settings)), Secret(lab.SERVICE_PASSWORD))
+        values |= settings
+        # A person may serve as the service account.
+        uid = values["bind_dn"].split(",", 1)[0].partition("=")[2].lower()
+        password = lab.SERVICE_PASSWORD if values["bind_dn"] == lab.SERVICE_DN else password_of(uid)
+        directory = LdapDirectory("EXAMPLE", Domain(**values), Secret(password))
         self._made.append(directory)
         return directory
 

@@ -214,12 +214,14 @@ async def test_a_server_that_falls_silent_after_the_probe_is_given_up(
             await in_time(directory.find("jdoe"))
 
 
-@pytest.mark.parametrize("passed", [0, 3, 12, 40])
+@pytest.mark.parametrize("tls", [True, False])
+@pytest.mark.parametrize("passed", [0, 3, 40])
 async def test_a_server_that_stops_in_the_middle_of_an_answer_holds_up_nobody(
-    slapd: LabSlapd, directories: Directories, passed: int
+    slapd: LabSlapd, directories: Directories, passed: int, tls: bool
 ) -> None:
-    async with Proxy(slapd.ldaps_uri) as proxy:
-        directory, other = directories.on(slapd, proxy.uri, seconds=SHORT), directories.on(slapd)
+    async with Proxy(slapd.ldaps_uri if tls else slapd.uri) as proxy:
+        other = directories.on(slapd)
+        directory = directories.on(slapd, proxy.uri, seconds=SHORT, start_tls=False, allow_plain_ldap=not tls)
         await in_time(directory.find("jdoe"))
         proxy.passes = passed
         stuck = asyncio.create_task(directory.find("jdoe"))
@@ -420,6 +422,13 @@ async def test_a_directory_that_wants_tls_is_used_over_tls(tmp_path: Path, direc
         assert (await in_time(directories.on(server, server.uri).find("jdoe"))).login == "jdoe"
         plain = directories.on(server, server.uri, start_tls=False, allow_plain_ldap=True)
         assert await advice_of(plain) == "it does not let our service account log in"
+
+
+async def test_a_server_that_takes_a_log_in_without_password_for_one_is_not_asked(
+    own_slapd: LabSlapd, directories: Directories
+) -> None:
+    own_slapd.configure("cn=config", olcAllows="bind_anon_cred")
+    assert await in_time(directories.on(own_slapd).bind(dn_of("jdoe"), Secret(""))) is BindOutcome.WRONG
 
 
 # --- locks ---
