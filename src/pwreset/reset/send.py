@@ -132,7 +132,7 @@ def _read(ask: SendRequest, services: Services) -> _Plan:
 def _mode(ask: SendRequest, services: Services) -> DeliveryMode:
     links = services.settings.links
     try:
-        mode = DeliveryMode((ask.mode or links.delivery_mode).upper())
+        mode = DeliveryMode((links.delivery_mode if ask.mode is None else ask.mode).upper())
     except ValueError:
         raise MethodUnknown from None
     if mode is DeliveryMode.NONE and not links.allow_none:

@@ -30,7 +30,15 @@ def codes(password: str, settings: Password | None = None) -> set[RuleCode]:
     return {rule.code for rule in broken_rules(Secret(password), JANE, settings or Password())}
 
 
-@pytest.mark.parametrize("password", ["a sunny river walk", "correct horse battery staple", "Zwölf Boxkämpfer jagen", "水曜日の夕方に橋を渡る猫たちと魚"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "a sunny river walk",
+        "correct horse battery staple",
+        "Zwölf Boxkämpfer jagen",
+        "水曜日の夕方に橋を渡る猫たちと魚",
+    ],
+)
 def test_a_long_and_unusual_password_is_fine(password: str) -> None:
     assert codes(password) == set()
 
@@ -45,12 +53,16 @@ def test_up_to_256_characters_are_taken() -> None:
     assert codes("vqzx kwtr " * 25 + "pmnbsdf") == {RuleCode.MAX_LENGTH}
 
 
-@pytest.mark.parametrize("password", ["passwordpassword1", "aaaaaaaaaaaaaaaaaaaa", "qwertyuiopasdfghj", "1234567890123456"])
+@pytest.mark.parametrize(
+    "password", ["passwordpassword1", "aaaaaaaaaaaaaaaaaaaa", "qwertyuiopasdfghj", "1234567890123456"]
+)
 def test_a_common_password_is_refused(password: str) -> None:
     assert RuleCode.TOO_COMMON in codes(password)
 
 
-@pytest.mark.parametrize("password", ["Jane is my first name", "JDOE-kwtr-pmnb-sdf", "kwtr müller pmnb sdf", "xx jane.doe kwtr pmnb"])
+@pytest.mark.parametrize(
+    "password", ["Jane is my first name", "JDOE-kwtr-pmnb-sdf", "kwtr müller pmnb sdf", "xx jane.doe kwtr pmnb"]
+)
 def test_a_password_with_the_persons_own_words_is_refused(password: str) -> None:
     assert RuleCode.CONTEXT in codes(password)
 

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from pwreset.errors import BadCredentials, TooManyFailures
+from pwreset.reset.managers import Credentials, log_in
+from pwreset.reset.model import Manager
+from pwreset.secret import Secret
+from tests.fakes.directory import BASE
+from tests.fakes.world import MANAGERS, OLD_PASSWORD, World
+
+BOSS = f"uid=boss,{BASE}"
+HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
+
+
+async def enter(
+    world: World, login: str = "EXAMPLE\\boss", password: str = OLD_PASSWORD, address: str = HERE
+) -> Manager:
+    return await log_in(Credentials(login, Secret(password)), address, world.services)
+
+
+async def fail(world: World, times: int, address: str = ELSEWHERE, login: str = "EXAMPLE\\boss") -> None:
+    for number in range(times):
+        with pytest.raises(BadCredentials):
+            await enter(world, login, f"wrong {number}", address)
+
+
+@pytest.mark.parametrize("login", ["EXAMPLE\\boss", "example\\boss", "boss", BOSS, "boss@example.org"])
+async def test_a_manager_logs_in_by_any_of_his_names(login: str) -> None:
+    world = World(domain={"login_suffixes": ["example.org"]})
+    manager = await enter(world, login)
+    assert (manager.dn, manager.scope) == (BOSS, frozenset(["EXAMPLE"]))
+
+
+@pytest.mark.parametrize(
+    ("login", "password"),
+    [
+        ("EXAMPLE\\boss", "wrong"),
+        ("EXAMPLE\\boss", ""),
+        ("EXAMPLE\\jane", OLD_PASSWORD),
+        ("EXAMPLE\\nobody", OLD_PASSWORD),
+        ("NOWHERE\\boss", OLD_PASSWORD),
+        ("boss@elsewhere.example", OLD_PASSWORD),
+        ("", OLD_PASSWORD),
+        ("*", OLD_PASSWORD),
+        (f"uid=boss,{BASE},dc=elsewhere", OLD_PASSWORD),
+    ],
+)
+async def test_who_is_no_manager_gets_one_and_the_same_answer(login: str, password: str) -> None:
+    with pytest.raises(BadCredentials) as refusal:
+        await enter(World(), login, password)
+    assert str(refusal.value) == "Invalid username or password"
+
+
+async def test_only_a_managers_password_is_ever_tried() -> None:
+    world = World()
+    await fail(world, 2, login="EXAMPLE\\jane")
+    assert world.directory.tree.people["uuid-jane"].failures == 0
+
+
+async def test_three_failures_are_tried_and_no_fourth() -> None:
+    world = World()
+    await fail(world, 3)
+    with pytest.raises(TooManyFailures) as refusal:
+        await enter(world, password="wrong again", address=ELSEWHERE)
+    assert refusal.value.retry_after == timedelta(minutes=15)
+    assert world.directory.tree.people["uuid-boss"].failures == 3
+
+
+async def test_failures_at_once_do_not_slip_past_the_limit() -> None:
+    world = World()
+    await asyncio.gather(
+        *(enter(world, password=f"wrong {number}", address=ELSEWHERE) for number in range(20)), return_exceptions=True
+    )
+    assert world.directory.tree.people["uuid-boss"].failures == 3
+
+
+async def test_other_spellings_of_the_name_do_not_slip_past_the_limit() -> None:
+    world = World({}, {"login_attributes": ["uid", "cn", "mail"]})
+    spellings = ["boss", "BOSS", "EXAMPLE\\boss", "Boss Person", BOSS, BOSS.upper()]
+    await asyncio.gather(*(enter(world, login, "wrong", ELSEWHERE) for login in spellings), return_exceptions=True)
+    assert world.directory.tree.people["uuid-boss"].failures == 3
+
+
+async def test_strangers_do_not_lock_a_manager_out_who_has_logged_in_lately() -> None:
+    world = World()
+    await enter(world)
+    await fail(world, 3)
+    world.clock.advance(timedelta(minutes=2))
+    assert (await enter(world)).dn == BOSS
+
+
+async def test_the_exemption_ends_with_the_first_failure() -> None:
+    world = World()
+    await enter(world)
+    await fail(world, 3)
+    world.clock.advance(timedelta(minutes=2))
+    await fail(world, 1, address=HERE)
+    with pytest.raises(TooManyFailures):
+        await enter(world)
+    assert world.directory.tree.people["uuid-boss"].failures < 5
+
+
+async def test_failures_from_one_address_are_limited() -> None:
+    world = World()
+    for number in range(10):
+        with pytest.raises(BadCredentials):
+            await enter(world, f"EXAMPLE\\nobody{number}", address=ELSEWHERE)
+    with pytest.raises(TooManyFailures):
+        await enter(world, address=ELSEWHERE)
+    assert (await enter(world, address=HERE)).dn == BOSS
+
+
+async def test_a_success_is_remembered_for_a_minute() -> None:
+    world = World()
+    await enter(world)
+    world.directory.change_password("uuid-boss", "changed meanwhile")
+    assert (await enter(world)).dn == BOSS
+    world.clock.advance(timedelta(seconds=60))
+    with pytest.raises(BadCredentials):
+        await enter(world)
+
+
+async def test_nothing_is_remembered_where_the_settings_say_so() -> None:
+    world = World({"manager_api": {"remember_seconds": 0}})
+    await enter(world)
+    world.directory.tree.groups[MANAGERS].clear()
+    with pytest.raises(BadCredentials):
+        await enter(world)
+
+
+async def test_many_calls_at_once_are_one_log_in() -> None:
+    world = World()
+    await asyncio.gather(*(enter(world) for _ in range(20)))
+    assert (await world.audit()).count("login.succeeded") == 1
+
+
+async def test_a_member_of_a_nested_group_is_a_manager() -> None:
+    world = World()
+    inner = "cn=inner,ou=groups,dc=example,dc=org"
+    world.directory.tree.groups |= {MANAGERS: [inner], inner: [BOSS]}
+    assert (await enter(world)).scope == frozenset(["EXAMPLE"])
