@@ -1,4 +1,4 @@
-"""Attacks on people's pages from outside, one per rule of docs/explanation/security.md."""
+"""Attacks on people's pages from outside."""
 
 from __future__ import annotations
 
