@@ -231,6 +231,22 @@ async def test_a_server_that_stops_in_the_middle_of_an_answer_holds_up_nobody(
             await in_time(stuck)
 
 
+@pytest.mark.parametrize("tls", [True, False])
+async def test_a_server_that_reads_no_more_holds_up_nobody(
+    slapd: LabSlapd, directories: Directories, tls: bool
+) -> None:
+    async with Proxy(slapd.ldaps_uri if tls else slapd.uri) as proxy:
+        other = directories.on(slapd)
+        directory = directories.on(slapd, proxy.uri, seconds=SHORT, start_tls=False, allow_plain_ldap=not tls)
+        await in_time(directory.find("jdoe"))
+        proxy.reads = False
+        # More than all the buffers on the way take; if sending blocked, this would not end.
+        stuck = [asyncio.create_task(directory.find("x" * 100_000)) for _ in range(100)]
+        assert (await in_time(other.find("zoe"))).login == "zoe"
+        ended = await in_time(asyncio.gather(*stuck, return_exceptions=True))
+        assert {type(one) for one in ended} == {DirectoryUnavailable}
+
+
 async def test_a_hanging_server_is_given_up_and_found_again(own_slapd: LabSlapd, directories: Directories) -> None:
     directory = directories.on(own_slapd, seconds=SHORT)
     await in_time(directory.find("jdoe"))

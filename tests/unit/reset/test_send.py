@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ async def test_a_link_without_delivery_is_told_to_the_user_if_the_settings_say_s
     ],
 )
 async def test_a_wrong_ask_is_refused_and_leaves_nothing_behind(
-    changes: dict[str, object], error: type[Exception]
+    changes: dict[str, Any], error: type[Exception]
 ) -> None:
     world = World()
     with pytest.raises(error):
@@ -215,6 +216,15 @@ async def test_a_relay_that_is_down_delays_the_message_and_not_the_answer() -> N
     [delivery] = await world.store.deliveries(sent.request_id)
     assert delivery.state is DeliveryState.QUEUED
     assert delivery.due_at > world.clock.now()
+
+
+async def test_a_delayed_message_replaces_the_older_link_once_the_answer_is_a_link() -> None:
+    world = World()
+    older = await world.token()
+    world.mail.reachable = False
+    await world.send()
+    with pytest.raises(LinkUnknown):
+        await open_link(older, world.services)
 
 
 async def test_a_hanging_relay_is_not_waited_for_beyond_the_limit() -> None:

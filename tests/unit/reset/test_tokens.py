@@ -102,7 +102,7 @@ def test_a_key_file_reads_back_newest_first() -> None:
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "id notbase64!\n", "id YWJj\n", "one two three\n"])
 def test_a_wrong_key_file_is_refused_without_showing_it(text: str) -> None:
-    with pytest.raises(ValueError) as refusal:
+    with pytest.raises(ValueError, match="key") as refusal:
         read_keys(text)
     assert "YWJj" not in str(refusal.value)
 
