@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.servers.gateway import GatewayServer
-from tests.servers.smtp import SmtpServer
 
+from tests.servers.gateway import GatewayServer
 from tests.servers.person import PersonBrowser
 from tests.servers.service import Service, running
 from tests.servers.settings import MANAGER, lab_settings
 from tests.servers.slapd import LabSlapd, dn_of, password_of
+from tests.servers.smtp import SmtpServer
 
 pytestmark = pytest.mark.servers
 

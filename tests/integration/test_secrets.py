@@ -10,13 +10,13 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from tests.servers.gateway import GatewayServer
-from tests.servers.smtp import SmtpServer
 
+from tests.servers.gateway import GatewayServer
 from tests.servers.person import PersonBrowser
 from tests.servers.service import Service, running
 from tests.servers.settings import MANAGER, lab_settings
 from tests.servers.slapd import SERVICE_PASSWORD, LabSlapd
+from tests.servers.smtp import SmtpServer
 
 pytestmark = pytest.mark.servers
 
