@@ -29,47 +29,27 @@ def add(
 ) -> None:
     """Write a request with its deliveries and events; with `supersede` its user's older links are over."""
     execute = connection.execute
-    sequence = execute(sql.ADD_REQUEST, request).lastrowid
+    execute(sql.ADD_REQUEST, request)
     for delivery in deliveries:
         execute(sql.ADD_DELIVERY, delivery)
     for event in events:
         execute(sql.ADD_EVENT, event)
     if supersede:
-        others = {**_whose(request), "below": sequence, "now": request["created_at"], "why": SUPERSEDED}
-        end_others(connection, others)
+        end(connection, sql.END_OLDER, request["id"], request["created_at"], SUPERSEDED)
 
 
-def _whose(request: Parameters) -> Parameters:
-    return {"id": request["id"], "domain": request["domain"], "user_id": request["user_id"]}
-
-
-def end_others(connection: sqlite3.Connection, parameters: Parameters) -> int:
-    """End other living links of a user, of sequences `below`. Says how many died; claimed ones are doomed only."""
-    ended = [request_id for request_id, state in connection.execute(sql.END_OTHERS, parameters) if state == "revoked"]
-    for request_id in ended:
-        connection.execute(
-            sql.ABANDON_DELIVERIES, {"request_id": request_id, "now": parameters["now"], "detail": LINK_DEAD}
-        )
-    return len(ended)
+def end(connection: sqlite3.Connection, statement: str, request_id: object, now: object, why: str) -> int:
+    """End living links beside this one (`END_OLDER`, `END_OTHERS`). Says how many died; claimed ones are doomed only."""
+    ended = connection.execute(statement, {"id": request_id, "now": now, "why": why}).fetchall()
+    dead = [other for other, state in ended if state == "revoked"]
+    for other in dead:
+        connection.execute(sql.ABANDON_DELIVERIES, {"request_id": other, "now": now, "detail": LINK_DEAD})
+    return len(dead)
 
 
 def supersede(connection: sqlite3.Connection, request_id: str, now: int) -> int:
     """End the older links of a request's user. Says how many died."""
-    row = connection.execute(sql.WHOSE_REQUEST, {"id": request_id}).fetchone()
-    if row is None:
-        return 0
-    domain, user_id, sequence = row
-    return end_others(
-        connection,
-        {
-            "id": request_id,
-            "domain": domain,
-            "user_id": user_id,
-            "below": sequence,
-            "now": now,
-            "why": SUPERSEDED,
-        },
-    )
+    return end(connection, sql.END_OLDER, request_id, now, SUPERSEDED)
 
 
 def find(connection: sqlite3.Connection, digests: Sequence[bytes]) -> ResetRequest | None:
@@ -113,15 +93,10 @@ def settle(
     events: Sequence[Parameters],
 ) -> bool:
     """Claimed -> used, with its notices and events; all other links of the user are over."""
-    row = connection.execute(sql.USE_REQUEST, parameters).fetchone()
-    if row is None:
+    if connection.execute(sql.USE_REQUEST, parameters).rowcount == 0:
         return False
     request_id, now = parameters["id"], parameters["now"]
-    domain, user_id = row
-    end_others(
-        connection,
-        {"id": request_id, "domain": domain, "user_id": user_id, "below": ALL_TIME[1], "now": now, "why": PASSWORD_SET},
-    )
+    end(connection, sql.END_OTHERS, request_id, now, PASSWORD_SET)
     connection.execute(sql.ABANDON_LINKS, {"request_id": request_id, "now": now, "detail": LINK_USED})
     connection.executemany(sql.ADD_DELIVERY, notices)
     connection.executemany(sql.ADD_EVENT, events)

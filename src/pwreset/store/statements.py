@@ -22,18 +22,19 @@ FIND_REQUEST = f"SELECT {REQUEST_COLUMNS} FROM requests WHERE digest = :digest"
 
 GET_REQUEST = f"SELECT {REQUEST_COLUMNS} FROM requests WHERE id = :id"
 
-WHOSE_REQUEST = "SELECT domain, user_id, sequence FROM requests WHERE id = :id"
-
 # A pending link dies at once; a claimed one is only doomed, since its password may be on its way to the directory.
-END_OTHERS = """
+_END = """
 UPDATE requests
-SET settled_at = CASE state WHEN 'pending' THEN :now END,
-    settled_why = CASE state WHEN 'pending' THEN :why ELSE '' END,
-    doom = CASE WHEN state = 'claimed' AND doom = '' THEN :why ELSE doom END,
-    state = CASE state WHEN 'pending' THEN 'revoked' ELSE state END
-WHERE user_id = :user_id AND settled_at IS NULL AND domain = :domain AND sequence < :below AND id <> :id
-RETURNING id, state
+SET settled_at = CASE requests.state WHEN 'pending' THEN :now END,
+    settled_why = CASE requests.state WHEN 'pending' THEN :why ELSE '' END,
+    doom = CASE WHEN requests.state = 'claimed' AND requests.doom = '' THEN :why ELSE requests.doom END,
+    state = CASE requests.state WHEN 'pending' THEN 'revoked' ELSE requests.state END
+FROM (SELECT domain, user_id, sequence FROM requests WHERE id = :id) AS mine
+WHERE requests.user_id = mine.user_id AND requests.domain = mine.domain AND requests.settled_at IS NULL
 """
+
+END_OLDER = f"{_END} AND requests.sequence < mine.sequence RETURNING requests.id, requests.state"
+END_OTHERS = f"{_END} AND requests.sequence <> mine.sequence RETURNING requests.id, requests.state"
 
 CLAIM_REQUEST = """
 UPDATE requests
@@ -60,7 +61,6 @@ USE_REQUEST = """
 UPDATE requests
 SET state = 'used', settled_at = :now, settled_why = 'used', claimed_until = NULL
 WHERE id = :id AND state = 'claimed' AND claimed_until = coalesce(:lease, claimed_until)
-RETURNING domain, user_id
 """
 
 REVOKE_REQUEST = """
