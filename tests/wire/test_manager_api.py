@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pwreset.web.manager_endpoint import LARGEST_BODY
 from tests.fakes.api import ApiWorld, basic, post
@@ -213,7 +214,9 @@ async def test_a_bug_is_answered_in_json_without_its_words(world: ApiWorld, wire
         raise RuntimeError("cn=admin,dc=example,dc=org")
 
     world.store.add = broken  # type: ignore[assignment,method-assign]
-    answer = await send(wire, username="jdoe", method="NONE")
+    with capture_logs() as events:
+        answer = await send(wire, username="jdoe", method="NONE")
+    assert [event["log_level"] for event in events if event["event"] == "method failed"] == ["error"]
     error = json.loads(answer.body)["error"]
     assert (answer.status, error["code"], error["message"]) == (200, -32603, "Internal error")
     assert error["data"] == f"Internal error; request id {answer.headers['x-request-id']}"
@@ -224,7 +227,9 @@ async def test_a_bug_before_the_call_is_answered_in_json_too(world: ApiWorld, wi
         raise RuntimeError("cn=admin,dc=example,dc=org")
 
     world.store.record = broken  # type: ignore[assignment,method-assign]
-    answer = await wire.exchange(post(call(), basic("EXAMPLE\\nobody")))
+    with capture_logs() as events:
+        answer = await wire.exchange(post(call(), basic("EXAMPLE\\nobody")))
+    assert [event["log_level"] for event in events if event["event"] == "request failed"] == ["error"]
     assert (answer.status, json.loads(answer.body)["error"]["code"]) == (500, -32603)
 
 
