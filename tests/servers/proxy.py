@@ -26,10 +26,17 @@ class Proxy:
         self.answers: int | None = None
         # Downstream bytes that still pass; what comes after them is held back. None: all.
         self.passes: int | None = None
+        # Whether what the client sends is read at all; else its socket fills up.
+        self.reads = True
         # The first message upstream that holds this is forwarded, and its answer is lost with the connection.
         self.lose_the_answer_to: bytes | None = None
+        # The first message upstream that holds this is forwarded, and its answer is held back for ever.
+        self.hold_the_answer_to: bytes | None = None
         # The first message upstream that holds this is not forwarded; the connection is cut.
         self.cut_before: bytes | None = None
+        # The first message upstream that holds this is not forwarded, and the connection stays; `stalled` tells.
+        self.stall_before: bytes | None = None
+        self.stalled = False
         # Bytes downstream that are changed on the way, to others of the same length.
         self.rewrites: tuple[bytes, bytes] | None = None
 
@@ -105,10 +112,17 @@ class Proxy:
 
     async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event) -> None:
         while data := await reader.read(CHUNK):
+            if not self.reads:
+                await asyncio.Event().wait()
             if self.cut_before is not None and self.cut_before in data:
                 return
+            if self.stall_before is not None and self.stall_before in data:
+                self.stalled = True
+                await asyncio.Event().wait()
             if self.lose_the_answer_to is not None and self.lose_the_answer_to in data:
                 losing.set()
+            if self.hold_the_answer_to is not None and self.hold_the_answer_to in data:
+                self.passes = 0
             writer.write(data)
             await writer.drain()
 
