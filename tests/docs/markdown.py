@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)|<img[^>]* src=\"([^\"]+)\"")
 _HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+_TOML = re.compile(r"^ *```toml\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(
     r"^<!-- test: (?P<name>[\w-]+) -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -51,3 +53,12 @@ def blocks(path: Path) -> dict[str, Block]:
         for match in _BLOCK.finditer(path.read_text(encoding="utf-8"))
     )
     return {block.name: block for block in found}
+
+
+def settings_examples() -> list[tuple[str, str]]:
+    """Every TOML block of the documents with where it stands."""
+    return [
+        (f"{path.relative_to(ROOT)}:{number}", textwrap.dedent(match[1]))
+        for path in documents()
+        for number, match in enumerate(_TOML.finditer(path.read_text(encoding="utf-8")), 1)
+    ]
