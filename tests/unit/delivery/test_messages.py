@@ -192,7 +192,28 @@ SHAPE = [
 ]
 
 
-@given(comments=st.text(max_size=1000), name=st.text(max_size=300), login=st.text(max_size=300))
+PIECES = [
+    "<b>",
+    "</p>",
+    "<script>",
+    '"',
+    "'",
+    "<!--",
+    "-->",
+    "&lt;",
+    "&#60;",
+    "<a href=x>",
+    "\n",
+    "{{",
+    "%}",
+    "x",
+    " ",
+    "<",
+]
+HOSTILE = st.one_of(st.text(max_size=300), st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+
+
+@given(comments=HOSTILE, name=HOSTILE, login=HOSTILE)
 def test_whatever_people_wrote_the_mail_has_the_same_tags_and_links(comments: str, name: str, login: str) -> None:
     user = replace(JANE, name=name, login=login)
     page = mail(facts=replace(FACTS, user=user, comments=f"x{comments}"))
@@ -232,6 +253,13 @@ def test_a_notice_by_sms_is_plain_gsm_7_in_one_or_two_segments(name: MessageName
 def test_short_comments_are_in_the_sms() -> None:
     text = MESSAGES.render(MessageName.RESET_LINK, Channel.SMS, "en", replace(FACTS, comments="As you asked")).text
     assert text.endswith("As you asked")
+
+
+def test_a_link_in_comments_is_taken_apart_in_the_sms_without_leaving_gsm_7() -> None:
+    facts = replace(FACTS, comments="See https://evil.example/x")
+    text = MESSAGES.render(MessageName.RESET_LINK, Channel.SMS, "en", facts).text
+    assert text.endswith("See https ://evil .example/x")
+    assert is_gsm7(text)
 
 
 def test_comments_that_would_cost_more_segments_than_allowed_are_left_out() -> None:
