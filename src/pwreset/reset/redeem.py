@@ -73,6 +73,7 @@ async def set_password(token: Secret, password: Secret, address: str, services: 
     Raises what `open_link` raises, PasswordRefused and WriteDenied (the link stays good), TooManyFailures,
     OutcomeUnclear.
     """
+    await _recover_if_abandoned(token, services)
     request = await _find(token, services)
     await _limit_tries(request, services)
     try:
@@ -105,10 +106,7 @@ async def _find(token: Secret, services: Services) -> ResetRequest:
         raise LinkUnknown
     now = services.clock.now()
     if request.state is RequestState.CLAIMED:
-        if request.claimed_until is not None and request.claimed_until > now:
-            raise LinkBusy
-        await recover(request, services)
-        return await _find(token, services)
+        raise LinkBusy
     if request.state is RequestState.USED:
         raise LinkUsed
     if request.state is RequestState.REVOKED:
@@ -116,6 +114,13 @@ async def _find(token: Secret, services: Services) -> ResetRequest:
     if request.expires_at <= now:
         raise LinkExpired
     return request
+
+
+async def _recover_if_abandoned(token: Secret, services: Services) -> None:
+    """Clear up a claim whose process died, without waiting for the worker. Never on GET, which changes nothing."""
+    request = await services.store.find(services.keys.digests(token))
+    if request is not None and request.claimed_until is not None and request.claimed_until <= services.clock.now():
+        await recover(request, services)
 
 
 async def _user(request: ResetRequest, services: Services) -> User:
