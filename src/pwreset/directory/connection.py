@@ -165,7 +165,7 @@ def connect(server: Server, trust: Trust, seconds: float) -> Any:
             connection.start_tls_s()
         else:
             _reach(connection, until)
-        # A server that stops in the middle of a TLS record must not hold up who reads.
+        # A server that reads no more, or stops in the middle of an answer, must not hold up the event loop.
         os.set_blocking(connection.fileno(), False)
     except (ldap.LDAPError, ValueError, OSError) as error:
         close(connection)
