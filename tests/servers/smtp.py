@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Self
@@ -181,7 +181,9 @@ class SmtpServer:
     async def _drop(self) -> None:
         for protocol in self._protocols:
             if isinstance(protocol.transport, asyncio.WriteTransport):
-                protocol.transport.abort()
+                # Python before 3.11.4 fails to abort a TLS transport that was closed twice.
+                with suppress(AttributeError):
+                    protocol.transport.abort()
         self._protocols.clear()
         others = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
         for task in others:

@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 from pwreset.errors import StartError
 from pwreset.settings import Server
 from pwreset.web.access import LOOPBACK
-from pwreset.web.protocol import PatientProtocol
+from pwreset.web.protocol import PatientProtocol, hang_up
 
 BACKLOG = 2048
 CONNECTIONS_PER_CALL = 4  # idle connections and those still sending their header come on top of the calls under way
@@ -130,7 +130,7 @@ class Listener:
         await self._calls_end(FLUSH_SECONDS)
         await self._connections_close(FLUSH_SECONDS)
         for connection in list(self._state.connections):
-            connection.transport.abort()
+            hang_up(connection.transport)
 
     async def _calls_end(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -153,4 +153,4 @@ class _Refusal(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
-            transport.abort()
+            hang_up(transport)
