@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from pwreset.settings import Server
 from pwreset.web.answer import plain_answer
 from pwreset.web.listener import Listener
-from tests.servers.wire import Certificate, certificate, connected, listening
+from tests.servers.wire import GENEROUS, Certificate, certificate, connected, listening
 
 TIMEOUT = 0.4
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -133,14 +133,15 @@ async def test_an_idle_connection_is_closed(hasty: Listener) -> None:
         assert await wire.is_hung_up()
 
 
-async def test_a_client_that_does_not_read_its_answer_is_cut(hasty: Listener) -> None:
-    async with connected(hasty.address[1]) as wire:
+async def test_a_client_that_does_not_read_its_answer_is_cut() -> None:
+    server = Server(client_timeout_seconds=TIMEOUT, keep_alive_seconds=600)
+    async with listening(echo, server) as listener, connected(listener.address[1]) as wire:
         wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
         await wire.send(b"GET /50000000 HTTP/1.1\r\nHost: x\r\n\r\n")
-        async with asyncio.timeout(30):
-            while hasty._state.total_requests or not hasty._state.connections:
+        async with asyncio.timeout(GENEROUS):
+            while not listener._state.total_requests:
                 await asyncio.sleep(0.01)
-            while hasty._state.connections:
+            while listener._state.connections:
                 await asyncio.sleep(0.01)
 
 
