@@ -8,16 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from starlette.types import ASGIApp
+
+from pwreset.demo.authority import Authority
 
 READY_WITHIN = 20.0
 
@@ -25,13 +21,13 @@ READY_WITHIN = 20.0
 @contextmanager
 def https(make_app: Callable[[str], ASGIApp], folder: Path) -> Iterator[str]:
     """Serve what `make_app` makes for the server's own address, `https://localhost:PORT`, and yield that address."""
-    certificate = _certificate(folder)
+    tls = Authority("HTTPS test CA").issue(folder / "tls")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"https://localhost:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             make_app(address),
-            ssl_certfile=certificate,
-            ssl_keyfile=certificate,
+            ssl_certfile=tls.certificate,
+            ssl_keyfile=tls.key,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -41,15 +37,15 @@ def https(make_app: Callable[[str], ASGIApp], folder: Path) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            _wait_until_ready(listener.getsockname()[1], certificate)
+            _wait_until_ready(listener.getsockname()[1], tls.ca)
             yield address
         finally:
             server.should_exit = True
             thread.join()
 
 
-def _wait_until_ready(port: int, certificate: Path) -> None:
-    context = ssl.create_default_context(cafile=certificate)
+def _wait_until_ready(port: int, ca_file: Path) -> None:
+    context = ssl.create_default_context(cafile=ca_file)
     deadline = time.monotonic() + READY_WITHIN
     while True:
         try:
@@ -62,31 +58,3 @@ def _wait_until_ready(port: int, certificate: Path) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-
-
-def _certificate(folder: Path) -> Path:
-    """A self-signed certificate for localhost and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "localhost.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
