@@ -217,6 +217,19 @@ async def test_a_protected_dn_that_is_none_protects_everybody(lab: DirectoryLab)
     assert (await directory.find(lab.add_person())).protected
 
 
+async def test_a_managers_dn_that_cannot_be_resolved_protects_everybody(lab: DirectoryLab) -> None:
+    group = lab.add_group(lab.dn(lab.add_person()))
+    directory = lab.directory(managers=(group, "cn=renamed,ou=groups,dc=example,dc=org"))
+    assert (await directory.find(lab.add_person())).protected
+
+
+async def test_a_managers_dn_that_cannot_be_resolved_protects_nobody_where_managers_are_not_protected(
+    lab: DirectoryLab,
+) -> None:
+    directory = lab.directory(managers=("cn=renamed,ou=groups,dc=example,dc=org",), protect_managers=False)
+    assert not (await directory.find(lab.add_person())).protected
+
+
 async def test_a_look_by_id_sees_a_new_protection_at_once(lab: DirectoryLab) -> None:
     outer, uid = lab.add_group(lab.dn(lab.add_person())), lab.add_person()
     inner = lab.add_group(lab.dn(uid))

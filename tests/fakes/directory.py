@@ -253,9 +253,9 @@ class FakeDirectory:
         settings = self._settings
         if settings.bind_dn is not None and read_dn(settings.bind_dn) == read_dn(dn):
             return True
-        if any(self.tree.members(one) is None for one in settings.protected):
-            return True
         listed = (*settings.protected, *(settings.managers if settings.protect_managers else ()))
+        if any(self.tree.members(one) is None for one in listed):
+            return True
         return read_dn(dn) in self._closure(listed)
 
     def _closure(self, dns: Iterable[str]) -> set[object]:

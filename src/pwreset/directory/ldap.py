@@ -58,6 +58,9 @@ class LdapDirectory:
         self._policies = Policies(self._pool, domain.base_dn)
         self._managers = Groups(self._pool, name, "managers", domain.managers)
         self._protected = Groups(self._pool, name, "protected", domain.protected)
+        self._protecting = [self._protected] if domain.protected else []
+        if domain.managers and domain.protect_managers:
+            self._protecting.append(self._managers)
         self._base = read_dn(domain.base_dn)
         self._managers_base = read_dn(domain.managers_base_dn or domain.base_dn)
         self._own = read_dn(domain.bind_dn or "")
@@ -201,14 +204,11 @@ class LdapDirectory:
         if self._own is not None and read_dn(entry.dn) == self._own:
             return True
         member_of = tuple(entry.texts("memberOf"))
-        if self._settings.protected:
-            closure = await (self._protected.fresh() if fresh else self._protected.closure())
-            # Who is protected cannot be told, so everybody is.
+        for groups in self._protecting:
+            closure = await (groups.fresh() if fresh else groups.closure())
+            # Who is behind a DN that cannot be read cannot be told, so everybody is protected.
             if closure.unresolved or closure.holds(entry.dn, member_of):
                 return True
-        if self._settings.protect_managers and self._settings.managers:
-            closure = await (self._managers.fresh() if fresh else self._managers.closure())
-            return closure.holds(entry.dn, member_of)
         return False
 
     async def _member_of(self, dn: str) -> tuple[str, ...]:
