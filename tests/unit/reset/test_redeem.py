@@ -20,13 +20,13 @@ from pwreset.errors import (
     TooManyFailures,
     WriteDenied,
 )
-from pwreset.reset.model import AccountState, Channel, MessageName, RequestState
+from pwreset.reset.model import AccountState, Channel, MessageName, RequestState, User
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.recover import recover_claims
 from pwreset.reset.redeem import open_link, set_password
 from pwreset.reset.tokens import new_token
 from pwreset.secret import Secret
-from tests.fakes.directory import Weather
+from tests.fakes.directory import FakeDirectory, Weather
 from tests.fakes.world import OLD_PASSWORD, PASSWORD, PROTECTED, World, a_user, token_of
 
 
@@ -330,6 +330,25 @@ async def test_a_claim_is_not_cleared_up_while_the_directory_is_down() -> None:
     await recover_claims(world.services)
     world.directory.tree.weather = Weather.FINE
     await redeem(world, token)
+
+
+class _BrokenDirectory(FakeDirectory):
+    async def find_by_id(self, user_id: str) -> User:
+        raise RuntimeError("a bug")
+
+
+async def test_a_claim_that_cannot_be_cleared_up_keeps_no_other_waiting() -> None:
+    world = World()
+    world.services = replace(
+        world.services, directories={"EXAMPLE": world.directory, "BROKEN": _BrokenDirectory("BROKEN")}
+    )
+    token = await world.token()
+    request_id = await _claimed_by_a_dead_process(world, token)
+    stuck = replace(world.store.requests[request_id], id="stuck", digest=b"stuck", domain="BROKEN")
+    world.store.requests = {"stuck": stuck, **world.store.requests}
+    world.clock.advance(timedelta(seconds=31))
+    await recover_claims(world.services)
+    await open_link(token, world.services)
 
 
 async def test_tries_with_one_link_are_limited() -> None:
