@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pwreset import logs
-from pwreset.errors import Unavailable, UserUnknown
+from pwreset.errors import PwresetError, UserUnknown
 from pwreset.reset import audit
 from pwreset.reset.model import ResetRequest, User
 from pwreset.reset.notices import password_changed_notices
@@ -28,8 +28,11 @@ async def recover_claims(services: Services) -> None:
     for request in await services.store.expired_claims(services.clock.now(), AT_A_TIME):
         try:
             await recover(request, services)
-        except Unavailable as error:
+        except PwresetError as error:
             log.warning("claim not cleared up yet", request=request.id, reason=error.reason)
+        except Exception:
+            # One claim that cannot be cleared up must not keep all behind it waiting.
+            log.exception("claim cannot be cleared up", request=request.id)
 
 
 async def recover(request: ResetRequest, services: Services) -> None:

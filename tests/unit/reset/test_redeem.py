@@ -334,7 +334,7 @@ async def test_a_claim_is_not_cleared_up_while_the_directory_is_down() -> None:
 
 class _BrokenDirectory(FakeDirectory):
     async def find_by_id(self, user_id: str) -> User:
-        raise RuntimeError("a bug")
+        raise RuntimeError(f"a bug with {user_id}")
 
 
 async def test_a_claim_that_cannot_be_cleared_up_keeps_no_other_waiting() -> None:
