@@ -246,10 +246,10 @@ async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Serv
     at_once = services.outbox.has_room([recipient.channel for recipient in target.recipients])
     deliveries = _deliveries(facts, request, lease_until(now) if at_once else now, services)
     wait = wait_until - services.clock.monotonic() if deliveries and at_once else 0.0
-    await services.store.add(
-        request, [*deliveries, *_notices(facts, request, services)], [_sent(plan, request)], supersede=wait <= 0
-    )
-    services.outbox.bell.set()
+    notices = _notices(facts, request, services)
+    await services.store.add(request, [*deliveries, *notices], [_sent(plan, request)], supersede=wait <= 0)
+    if notices or not at_once:  # what is begun below is none of the worker's
+        services.outbox.bell.set()
     if not at_once:
         return SentLink(link, request.id, target.failures)
     attempts = [services.outbox.start(delivery, services) for delivery in deliveries]
