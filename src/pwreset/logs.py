@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ import structlog
 correlation: ContextVar[str] = ContextVar("correlation", default="")
 
 _TOKEN = re.compile(r"(?<=/r/)[A-Za-z0-9_-]{43}")
+_BYTES = (bytes, bytearray, memoryview)  # made once: the union is made anew each time it is written
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 EventDict = MutableMapping[str, Any]
@@ -27,31 +29,19 @@ EventDict = MutableMapping[str, Any]
 
 def set_up(level: Literal["debug", "info", "warning", "error"], style: Literal["json", "text"]) -> None:
     """Send structlog's and the standard library's lines to standard error in one form."""
-    renderer: structlog.typing.Processor
-    if style == "json":
-        renderer = structlog.processors.JSONRenderer(
-            serializer=lambda event, **_: msgspec.json.encode(event, enc_hook=str).decode()
-        )
-    else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    renderer = _blotting_out(renderer)
-    shared: list[structlog.typing.Processor] = [
-        _add_correlation,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.add_log_level,
-        _exception_names_only,
-        _sizes_of_bytes,
-    ]
+    renderer = _as_json if style == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    finish = _blotting_out(renderer)
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[_complete, finish],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, finish],
+            foreign_pre_chain=[_complete],
         )
     )
     root = logging.getLogger()
@@ -65,10 +55,19 @@ def get(name: str) -> structlog.typing.FilteringBoundLogger:
     return structlog.get_logger(part=name)  # type: ignore[no-any-return]
 
 
-def _add_correlation(_logger: object, _method: str, event: EventDict) -> EventDict:
+def _complete(logger: object, method: str, event: EventDict) -> EventDict:
+    """Whose line it is, when, how grave; and nothing of what somebody typed. One step: it runs for every request."""
     if identifier := correlation.get():
         event.setdefault("correlation", identifier)
-    return event
+    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    event["level"] = "error" if method == "exception" else method
+    if "exc_info" in event:
+        _exception_names_only(logger, method, event)
+    return _sizes_of_bytes(event)
+
+
+def _as_json(_logger: object, _method: str, event: EventDict) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
 
 
 def _exception_names_only(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -89,10 +88,10 @@ def _exception_names_only(_logger: object, _method: str, event: EventDict) -> Ev
     return event
 
 
-def _sizes_of_bytes(_logger: object, _method: str, event: EventDict) -> EventDict:
+def _sizes_of_bytes(event: EventDict) -> EventDict:
     """Bytes are told by their number: they are somebody's input, and base64 would hide a token from the next step."""
     for key, value in event.items():
-        if isinstance(value, bytes | bytearray | memoryview):
+        if isinstance(value, _BYTES):
             event[key] = f"{len(value)} bytes"
     return event
 

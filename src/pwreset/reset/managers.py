@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -97,7 +96,7 @@ class LogIns:
     def _trace(self, credentials: Credentials) -> bytes:
         login = credentials.login.encode(errors="surrogatepass")
         password = credentials.password.reveal().encode(errors="surrogatepass")
-        return hmac.digest(self._key, len(login).to_bytes(4, "big") + login + password, sha256)
+        return hmac.digest(self._key, len(login).to_bytes(4, "big") + login + password, "sha256")
 
 
 async def log_in(credentials: Credentials, address: str, services: Services) -> Manager:

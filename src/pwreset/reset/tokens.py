@@ -14,7 +14,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from hashlib import sha256
 
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -126,7 +125,7 @@ def read_keys(text: str) -> Keys:
 
 
 def _mac(key: bytes, text: bytes) -> bytes:
-    return hmac.digest(key, text, sha256)
+    return hmac.digest(key, text, "sha256")  # by name: twice as fast as by function
 
 
 def _fixed(request: ResetRequest) -> bytes:
