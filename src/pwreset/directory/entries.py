@@ -99,12 +99,10 @@ class Reader:
         """The filter for the entry of this identity among the users."""
         return self._among_users(self._account.identity_filter(identity))
 
-    def user(self, entry: Entry, *, protected: bool) -> User:
-        """The person."""
+    def user(self, entry: Entry, *, protected: bool, whole: bool = True) -> User:
+        """The person. Without `whole` no context words are gathered: sending a link needs none, and they take time."""
         domain = self._domain
         mails = tuple(value for attribute in domain.mail_attributes for value in entry.texts(attribute))
-        words = [value for attribute in NAME_ATTRIBUTES for value in entry.texts(attribute)]
-        words += [mail.partition("@")[0] for mail in mails]
         login = entry.text(*domain.login_attributes)
         return User(
             id=self._account.identity(entry),
@@ -120,13 +118,19 @@ class Reader:
             password_mark=self._account.password_mark(entry),
             entry_mark=self._account.entry_mark(entry),
             given_name=entry.text("givenName"),
-            context_words=_unique(*words),
+            context_words=_context_words(entry, mails) if whole else (),
         )
 
     def _among_users(self, filter_text: str) -> str:
         if self._domain.user_filter is None:
             return filter_text
         return f"(&{filter_text}{_in_brackets(self._domain.user_filter)})"
+
+
+def _context_words(entry: Entry, mails: tuple[str, ...]) -> tuple[str, ...]:
+    """What the person's password should not be made of."""
+    words = [value for attribute in NAME_ATTRIBUTES for value in entry.texts(attribute)]
+    return _unique(*words, *(mail.partition("@")[0] for mail in mails))
 
 
 def read_time(value: str) -> datetime | None:

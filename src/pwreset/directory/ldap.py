@@ -195,7 +195,7 @@ class LdapDirectory:
         return found[0][0]
 
     async def _user(self, entry: Entry, *, fresh: bool) -> User:
-        user = self._reader.user(entry, protected=await self._is_protected(entry, fresh=fresh))
+        user = self._reader.user(entry, protected=await self._is_protected(entry, fresh=fresh), whole=fresh)
         if user.state is AccountState.LOCKED and await self._lock_is_over(entry):
             return self._reader.user(_Unlocked(entry), protected=user.protected)
         return user

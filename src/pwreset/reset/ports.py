@@ -59,7 +59,7 @@ class Directory(Protocol):
     async def find(self, username: str) -> User:
         """Exactly one entry whose login attributes match, as the directory compares.
 
-        `protected` may rest on group memberships read up to 30 s ago. Raises UserUnknown, UserAmbiguous.
+        `protected` may rest on group memberships read up to 30 s ago; `context_words` may be empty. Raises UserUnknown, UserAmbiguous.
         """
         ...
 
