@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from pwreset import logs
 from pwreset.errors import StoreUnavailable
 from pwreset.reset.model import (
     AuditEvent,
@@ -26,10 +27,12 @@ from pwreset.store import deliveries as outbox
 from pwreset.store import requests, trail
 from pwreset.store import statements as sql
 from pwreset.store.file import FileLock, connect, connect_reader, prepare, set_up_writer
-from pwreset.store.lane import Lane, read_each, write_together
+from pwreset.store.lane import Jobs, Lane, read_each, write_together
 from pwreset.store.rows import delivery_parameters, event_parameters, micros, request_parameters
 
 ROWS_PER_STEP = 500  # a purge gives way to other writers after so many
+
+log = logs.get("store")
 
 
 def migrate(path: Path, folder: Traversable | None = None) -> tuple[int, int]:
@@ -50,7 +53,7 @@ class SqliteStore:
         self._inode = path.stat().st_ino
         connection = connect(path)
         set_up_writer(connection)
-        self._writer = Lane("store-writer", connection, write_together)
+        self._writer = Lane("store-writer", connection, self._write)
         self._reader = Lane("store-reader", connect_reader(path), read_each)
         self._lister = Lane("store-lister", connect_reader(path), read_each)
 
@@ -230,6 +233,19 @@ class SqliteStore:
         while events := await self._writer.run(lambda c: trail.purge_step(c, limit, now)):
             gone["events"] += events
         return gone
+
+    def _write(self, connection: sqlite3.Connection, jobs: Jobs) -> None:
+        """Write, if the file still is the one we opened. What is written to a deleted one is lost at the next start."""
+        try:
+            is_ours = self._path.stat().st_ino == self._inode
+        except OSError:
+            is_ours = False
+        if is_ours:
+            write_together(connection, jobs)
+            return
+        log.error("the store's file is gone or was replaced: nothing is written", path=str(self._path))
+        for job in jobs:
+            job.fail(StoreUnavailable())
 
     async def health(self) -> ServerHealth:
         """Whether a durable write works. Never raises."""

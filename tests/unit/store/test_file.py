@@ -173,6 +173,31 @@ async def test_a_file_that_was_taken_away_is_unhealthy(path: Path) -> None:
     await store.close()
 
 
+async def test_nothing_is_acknowledged_once_the_file_was_taken_away(path: Path) -> None:
+    store = await opened(path)
+    path.rename(path.with_name("elsewhere.db"))
+    with pytest.raises(StoreUnavailable):
+        await store.add(a_request(FakeClock().now()), [], [], supersede=True)
+    await store.close()
+
+
+async def test_nothing_is_acknowledged_once_another_file_is_in_its_place(path: Path) -> None:
+    store = await opened(path)
+    path.rename(path.with_name("elsewhere.db"))
+    path.touch(mode=0o600)
+    with pytest.raises(StoreUnavailable):
+        await store.add(a_request(FakeClock().now()), [], [], supersede=True)
+    await store.close()
+
+
+async def test_a_file_that_is_back_is_written_to_again(path: Path) -> None:
+    store = await opened(path)
+    path.rename(path.with_name("elsewhere.db"))
+    path.with_name("elsewhere.db").rename(path)
+    await store.add(a_request(FakeClock().now()), [], [], supersede=True)
+    await store.close()
+
+
 async def test_a_closed_store_is_unavailable(path: Path) -> None:
     store = await opened(path)
     await store.close()
