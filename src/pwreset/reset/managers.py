@@ -11,6 +11,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ACCOUNT_WINDOW = timedelta(minutes=15)
 ADDRESS_WINDOW = timedelta(minutes=1)
 TRUST = timedelta(hours=24)  # how long an address and account that succeeded are exempt from what strangers use up
+FAILURES_OF_THE_EXEMPT = 1
 REMEMBERED_AT_MOST = 1000
 
 
@@ -56,6 +58,7 @@ class LogIns:
         self._managers: OrderedDict[bytes, tuple[Manager, datetime]] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], datetime] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def lock(self, login: str) -> asyncio.Lock:
         """Log-ins under one name go one by one, so that the second is remembered from the first."""
@@ -67,6 +70,10 @@ class LogIns:
         Another lock than the login's, also when the login is the DN: it is taken while that one is held.
         """
         return self._locks.setdefault(("entry", dn.casefold()), asyncio.Lock())
+
+    def gate(self, address: str, width: int) -> AbstractAsyncContextManager[None]:
+        """So many log-ins from one address at once, so that a burst does not slip past the address's limit."""
+        return self._gates.setdefault(address, asyncio.Semaphore(width)) if width else nullcontext()
 
     def recall(self, credentials: Credentials, now: datetime) -> Manager | None:
         """The manager with these credentials, if they succeeded lately."""
@@ -114,30 +121,36 @@ async def log_in(credentials: Credentials, address: str, services: Services) -> 
 
 
 async def _log_in(credentials: Credentials, address: str, services: Services) -> Manager:
+    if services.log_ins.trusts(address, credentials.login.casefold(), services.clock.now()):
+        return await _try(credentials, address, services, trusted=True)
+    key, limit = _by_address(address, services)
+    async with services.log_ins.gate(address, limit.count):
+        _refuse_if_limited(await services.counters.peek(key, limit, services.clock.now()))
+        return await _try(credentials, address, services, trusted=False)
+
+
+async def _try(credentials: Credentials, address: str, services: Services, *, trusted: bool) -> Manager:
+    """Ask the directory. `trusted`: exempt from what strangers have used up of the account's limit."""
     now = services.clock.now()
-    account = credentials.login.casefold()
-    trusted = services.log_ins.trusts(address, account, now)
-    if not trusted:
-        _refuse_if_limited(await services.counters.peek(*_by_address(address, services), now))
     try:
         name, dn, scope = await _identify(credentials.login, services)
     except (BadCredentials, DomainUnknown, DomainMissing, UserUnknown, UserAmbiguous):
         await _failed(credentials, address, "not-a-manager", services)
         raise BadCredentials from None
-    # The counter is the entry's, whichever of his names a stranger tries.
     async with services.log_ins.entry_lock(dn):
-        by_account = _by_account(name.domain, dn, services)
-        if not trusted:
-            _refuse_if_limited(await services.counters.peek(*by_account, now))
+        by_account, beyond = _by_account(dn, services), _beyond(dn)
+        _refuse_if_limited(await services.counters.peek(*(beyond if trusted else by_account), now))
         if (
             not credentials.password
             or await services.directories[name.domain].bind(dn, credentials.password) is BindOutcome.WRONG
         ):
-            services.log_ins.distrust(address, account)
-            await services.counters.take(*by_account, now)
+            services.log_ins.distrust(address, credentials.login.casefold())
+            if await services.counters.take(*by_account, now) is not None:
+                await services.counters.take(*beyond, now)
             await _failed(credentials, address, "wrong-password", services)
             raise BadCredentials
         await services.counters.forget(by_account[0])
+        await services.counters.forget(beyond[0])
     return await _succeeded(credentials, Manager(dn, credentials.login, name.domain, scope), address, services)
 
 
@@ -187,10 +200,14 @@ def _by_address(address: str, services: Services) -> tuple[str, Limit]:
     )
 
 
-def _by_account(domain: str, dn: str, services: Services) -> tuple[str, Limit]:
-    return f"login-account:{domain}:{dn.casefold()}", Limit(
-        services.settings.limits.failed_logins_per_account, ACCOUNT_WINDOW
-    )
+def _by_account(dn: str, services: Services) -> tuple[str, Limit]:
+    """The entry's counter, whichever of its names and of its domains a log-in comes through."""
+    return f"login-account:{dn.casefold()}", Limit(services.settings.limits.failed_logins_per_account, ACCOUNT_WINDOW)
+
+
+def _beyond(dn: str) -> tuple[str, Limit]:
+    """Failures of the exempt beyond the account's limit: several addresses with an outdated password are possible."""
+    return f"login-exempt:{dn.casefold()}", Limit(FAILURES_OF_THE_EXEMPT, ACCOUNT_WINDOW)
 
 
 def _refuse_if_limited(wait: timedelta | None) -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from pwreset.errors import BadCredentials, TooManyFailures
 from pwreset.reset.managers import Credentials, log_in
 from pwreset.reset.model import Manager
 from pwreset.secret import Secret
-from tests.fakes.directory import BASE
+from tests.fakes.directory import BASE, FakeDirectory
 from tests.fakes.world import MANAGERS, OLD_PASSWORD, World
 
 BOSS = f"uid=boss,{BASE}"
@@ -104,6 +106,32 @@ async def test_the_exemption_ends_with_the_first_failure() -> None:
     assert world.directory.tree.people["uuid-boss"].failures < 5
 
 
+async def test_many_places_with_an_outdated_password_do_not_lock_a_manager_out() -> None:
+    world = World()
+    places = [f"192.0.2.{number}" for number in range(10, 20)]
+    for place in places:
+        await enter(world, address=place)
+        world.clock.advance(timedelta(minutes=2))
+    world.directory.change_password("uuid-boss", "changed meanwhile")
+    await asyncio.gather(*(enter(world, address=place) for place in places), return_exceptions=True)
+    assert world.directory.tree.people["uuid-boss"].failures < 5
+
+
+async def test_another_domain_on_the_same_directory_gives_no_further_tries() -> None:
+    world = World()
+    other = FakeDirectory("OTHER", world.settings.domains["EXAMPLE"], world.directory.tree)
+    domains = {**world.settings.domains, "OTHER": world.settings.domains["EXAMPLE"]}
+    settings = msgspec.structs.replace(world.settings, domains=domains)
+    world.services = replace(
+        world.services,
+        configuration=replace(world.services.configuration, settings=settings),
+        directories={"EXAMPLE": world.directory, "OTHER": other},
+    )
+    await fail(world, 3)
+    with pytest.raises(TooManyFailures):
+        await enter(world, "OTHER\\boss", "wrong again", ELSEWHERE)
+
+
 async def test_failures_from_one_address_are_limited() -> None:
     world = World()
     for number in range(10):
@@ -112,6 +140,25 @@ async def test_failures_from_one_address_are_limited() -> None:
     with pytest.raises(TooManyFailures):
         await enter(world, address=ELSEWHERE)
     assert (await enter(world, address=HERE)).dn == BOSS
+
+
+class _SlowDirectory(FakeDirectory):
+    asked = 0
+
+    async def manager_dn(self, login: str) -> str:
+        self.asked += 1
+        for _ in range(10):  # others get their turn
+            await asyncio.sleep(0)
+        return await super().manager_dn(login)
+
+
+async def test_a_burst_from_one_address_does_not_slip_past_the_limit() -> None:
+    world = World()
+    slow = _SlowDirectory("EXAMPLE", world.settings.domains["EXAMPLE"], world.directory.tree)
+    world.services = replace(world.services, directories={"EXAMPLE": slow})
+    burst = (enter(world, f"EXAMPLE\\nobody{number}", "wrong", ELSEWHERE) for number in range(200))
+    await asyncio.gather(*burst, return_exceptions=True)
+    assert slow.asked < 2 * 10
 
 
 async def test_a_success_is_remembered_for_a_minute() -> None:
