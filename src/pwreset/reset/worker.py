@@ -21,7 +21,8 @@ log = logs.get("worker")
 
 async def work(services: Services) -> None:
     """Work until cancelled. A failure of one step is logged, and the step is tried again at the next turn."""
-    await services.store.reclaim(services.clock.now())
+    # Once, before anything of this process is under way. Where it fails, what is leased comes back when its lease ends.
+    await _try(_reclaim, services)
     async with asyncio.TaskGroup() as group:
         group.create_task(_deliver(services))
         group.create_task(_clear_up(services))
@@ -62,6 +63,10 @@ async def start_due_deliveries(services: Services) -> None:
             continue
         for delivery in await services.store.take_deliveries(channel, now, lease_until(now), free):
             services.outbox.start(delivery, services)
+
+
+async def _reclaim(services: Services) -> None:
+    await services.store.reclaim(services.clock.now())
 
 
 async def _chain(services: Services) -> None:
