@@ -489,3 +489,11 @@ async def test_a_binary_value_is_dropped(slapd: LabSlapd, directories: Directori
     slapd.change_raw(dn_of(person), "jpegPhoto", b"\xff\xd8\xff\xe0")
     directory = directories.on(slapd, mail_attributes=("jpegPhoto", "mail"))
     assert (await in_time(directory.find(person))).mails == (f"{person}@example.org",)
+
+
+async def test_nobody_is_found_where_what_identifies_people_is_hidden(
+    own_slapd: LabSlapd, directories: Directories
+) -> None:
+    own_slapd.hide_attribute("entryUUID")
+    with pytest.raises(DirectoryMisconfigured):
+        await in_time(directories.on(own_slapd).find("jdoe"))

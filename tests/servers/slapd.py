@@ -140,7 +140,14 @@ class LabSlapd(PrivateSlapd):
 
     def hide(self, dn: str) -> None:
         """Let nobody read below this DN any more."""
-        rule = f'{{0}}to dn.subtree="{dn}" by * none'
+        self._forbid(f'dn.subtree="{dn}"')
+
+    def hide_attribute(self, attribute: str) -> None:
+        """Let nobody read this attribute any more."""
+        self._forbid(f"attrs={attribute}")
+
+    def _forbid(self, what: str) -> None:
+        rule = f"{{0}}to {what} by * none"
         with self.config() as connection:
             connection.modify_s("olcDatabase={1}mdb,cn=config", [(ldap.MOD_ADD, "olcAccess", [rule.encode()])])
 

@@ -196,6 +196,9 @@ class LdapDirectory:
 
     async def _user(self, entry: Entry, *, fresh: bool) -> User:
         user = self._reader.user(entry, protected=await self._is_protected(entry, fresh=fresh), whole=fresh)
+        if not user.id:
+            # Links are bound to it: without, all people would look like one, and each new link would end all others.
+            raise DirectoryMisconfigured(self._name, "our service account may not read what identifies an entry")
         if user.state is AccountState.LOCKED and await self._lock_is_over(entry):
             return self._reader.user(_Unlocked(entry), protected=user.protected)
         return user

@@ -24,7 +24,7 @@ async def test_a_store_that_is_down_at_the_start_does_not_end_the_work() -> None
     world.services.outbox.bell.set()
     with suppress(TimeoutError):
         async with asyncio.timeout(10):
-            while not world.mail.sent and not working.done():  # noqa: ASYNC110 - the fake tells nobody
+            while not world.mail.sent and not working.done():
                 await asyncio.sleep(0.01)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
