@@ -46,6 +46,10 @@ class MemoryCounters:
         """What was counted before this process began."""
         self._pool(key)[key] = deque([at] * count)
 
+    def known(self, kind: str) -> int:
+        """How many keys of a kind (`page:`) are in memory."""
+        return len(self._pool(kind))
+
     def _pool(self, key: str) -> OrderedDict[str, deque[datetime]]:
         return self._pools.setdefault(key.partition(":")[0], OrderedDict())
 
@@ -54,10 +58,23 @@ class MemoryCounters:
         times = pool.get(key)
         if times is None:
             times = pool[key] = deque()
-            if len(pool) > self._keys_per_kind:
-                pool.popitem(last=False)
+            self._make_room(pool, limit, now)
         else:
             pool.move_to_end(key)
+        if times and times[-1] > now:
+            # The clock was set back. What was counted stays counted, and not for longer than from now on.
+            times = pool[key] = deque(min(at, now) for at in times)
         while times and times[0] + limit.per <= now:
             times.popleft()
         return times
+
+    def _make_room(self, pool: OrderedDict[str, deque[datetime]], limit: Limit, now: datetime) -> None:
+        """Drop keys whose counts are over, the longest unused first: two for each new one, so that they never pile up.
+
+        All keys of a kind have the same window.
+        """
+        for _ in range(2):
+            oldest = next(iter(pool.values()))
+            if len(pool) <= self._keys_per_kind and (len(pool) == 1 or (oldest and oldest[-1] + limit.per > now)):
+                return
+            pool.popitem(last=False)

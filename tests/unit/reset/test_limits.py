@@ -70,3 +70,28 @@ async def test_what_was_counted_before_a_restart_counts() -> None:
     counters = MemoryCounters()
     counters.restore("kind:one", 3, NOW)
     assert await counters.take("kind:one", THREE, NOW) is not None
+
+
+async def test_a_clock_that_is_set_back_holds_nobody_up_for_longer_than_the_limit_says() -> None:
+    counters = MemoryCounters()
+    await taken(counters, 3)
+    earlier = NOW - timedelta(days=1)
+    assert await counters.take("kind:one", THREE, earlier) == timedelta(minutes=15)
+    assert await counters.take("kind:one", THREE, earlier + timedelta(minutes=15)) is None
+
+
+async def test_counts_that_are_over_take_no_memory() -> None:
+    counters = MemoryCounters()
+    for number in range(1000):
+        await counters.take(f"kind:{number}", THREE, NOW)
+    for number in range(1000, 2000):
+        await counters.take(f"kind:{number}", THREE, NOW + timedelta(hours=1))
+    assert counters.known("kind:") == 1000
+
+
+async def test_counts_that_are_not_over_are_kept() -> None:
+    counters = MemoryCounters()
+    await taken(counters, 3)
+    for number in range(1000):
+        await counters.take(f"kind:another-{number}", THREE, NOW)
+    assert await counters.take("kind:one", THREE, NOW) is not None
