@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,10 +85,12 @@ async def set_password(token: Secret, password: Secret, address: str, services: 
     if broken:
         raise PasswordRefused(broken)
     now = services.clock.now()
-    if not await services.store.claim(request.id, now, now + _lease(user, services), user.entry_mark):
+    until = now + _lease(user, services)
+    if not await services.store.claim(request.id, now, until, user.entry_mark):
         await _find(token, services)  # says why, if it can be told
         raise LinkBusy
-    return await _to_the_end(_set_claimed(request, password, address, services))
+    claimed = replace(request, claimed_until=until)
+    return await _to_the_end(_set_claimed(claimed, password, address, services))
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -233,7 +235,7 @@ async def _release(request: ResetRequest, address: str, error: PwresetError, ser
         reason=error.reason,
         rules=" ".join(rules),
     )
-    await services.store.release(request.id, now, [event])
+    await services.store.release(request.id, now, [event], lease=request.claimed_until)
 
 
 async def _bury(request: ResetRequest, address: str, death: PwresetError, services: Services) -> None:
@@ -242,7 +244,7 @@ async def _bury(request: ResetRequest, address: str, death: PwresetError, servic
     cause = death.cause if isinstance(death, LinkUnknown) else death.reason
     event = audit.by_user(audit.Event.LINK_DIED, now, request, address, logs.correlation.get(), reason=cause)
     await services.store.revoke(request.id, now, cause, [event])
-    await services.store.release(request.id, now, [])  # where it was claimed
+    await services.store.release(request.id, now, [], lease=request.claimed_until)  # where it was claimed
 
 
 async def _settle(request: ResetRequest, user: User, address: str, services: Services) -> None:
@@ -253,7 +255,7 @@ async def _settle(request: ResetRequest, user: User, address: str, services: Ser
     if not notices:
         events.append(audit.by_user(audit.Event.NOTICE_IMPOSSIBLE, now, request, address, correlation))
     try:
-        await services.store.settle(request.id, now, notices, events)
+        await services.store.settle(request.id, now, notices, events, lease=request.claimed_until)
     except StoreUnavailable:
         # The password is set and the person must know. The directory's change time keeps the link dead, and the claim
         # is settled with its notice once its lease is over.
