@@ -180,6 +180,23 @@ def test_every_setting_is_on_the_reference_page() -> None:
             "domains.OTHER.public_url: http:// is for loopback only",
         ),
         ("[domains.example]\nuris = ['ldaps://x']\nbase_dn = 'dc=example,dc=com'", "differ in letter case only"),
+        ("[domains.OTHER]\nuris = ['ldaps://x']\nbase_dn = 'example.org'", "domains.OTHER.base_dn"),
+        (
+            "[domains.OTHER]\nuris = ['ldaps://x']\nbase_dn = 'dc=example,dc=com'\nmanagers = ['Domain Admins']",
+            "domains.OTHER.managers: 'Domain Admins' is no DN",
+        ),
+        (
+            "[domains.OTHER]\nuris = ['ldaps://x']\nbase_dn = 'dc=example,dc=com'\nprotected = ['']",
+            "domains.OTHER.protected",
+        ),
+        (
+            "[domains.OTHER]\nuris = ['ldaps://x']\nbase_dn = 'dc=example,dc=com'\nlogin_attributes = ['uid)(cn=*']",
+            "domains.OTHER.login_attributes",
+        ),
+        (
+            "[domains.OTHER]\nuris = ['ldaps://x']\nbase_dn = 'dc=example,dc=com'\nuser_filter = '(((x=y)'",
+            "domains.OTHER.user_filter",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_place(written: Written, line: str, told: str) -> None:

@@ -18,6 +18,8 @@ Problem = tuple[str, str]
 
 HIGHEST_PORT = 65535
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+_ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za-z0-9-]+)*\Z")  # RFC 4512, 2.5
+_DN = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=")
 
 
 def problems(settings: Settings) -> Iterator[Problem]:
@@ -101,10 +103,24 @@ def _domain(where: str, domain: Domain) -> Iterator[Problem]:
         yield from _public_url(f"{where}.public_url", domain.public_url)
     for uri in domain.uris:
         yield from _directory_uri(where, uri, domain)
+    for setting in ("base_dn", "bind_dn", "managers_base_dn", "managers", "protected"):
+        yield from _dns(f"{where}.{setting}", getattr(domain, setting))
+    for setting in ("login_attributes", "mail_attributes", "mobile_attributes", "name_attributes"):
+        if not all(_ATTRIBUTE.match(name) for name in getattr(domain, setting)):
+            yield f"{where}.{setting}", "must be names of attributes, like uid"
+    if (domain.user_filter or "").count("(") != (domain.user_filter or "").count(")"):
+        yield f"{where}.user_filter", "has brackets that do not match; write it like (objectClass=person)"
     try:
         ZoneInfo(domain.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         yield f"{where}.time_zone", "is no IANA time zone"
+
+
+def _dns(where: str, value: str | tuple[str, ...] | None) -> Iterator[Problem]:
+    """Each begins like one; whether it is there, and wholly right, only the directory can tell (`pwreset check`)."""
+    for dn in (value,) if isinstance(value, str) else value or ():
+        if not _DN.match(dn):
+            yield where, f"{dn!r} is no DN; write it like cn=helpdesk,ou=groups,dc=example,dc=org"
 
 
 def _directory_uri(where: str, uri: str, domain: Domain) -> Iterator[Problem]:
