@@ -6,6 +6,7 @@ service is touched.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -168,6 +169,9 @@ class PrivateSlapd:
     def pause(self) -> None:
         """Make it hang: connections are still taken by the kernel, and nothing is answered."""
         self._signal(signal.SIGSTOP)
+        if self._process is not None:
+            # The signal is not obeyed at once on a busy machine: an answer might still slip out.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let it go on after `pause`."""

@@ -239,21 +239,3 @@ async def test_every_commit_reaches_the_disk(path: Path) -> None:
     )
     await store.close()
     assert pragmas == ["wal", 2, 1]
-
-
-async def test_nothing_is_acknowledged_while_the_disk_is_full(path: Path) -> None:
-    store = await opened(path)
-    # SQLite says the same of a file that may not grow as of a disk that is full.
-    await store._writer.run(lambda c: c.execute("PRAGMA max_page_count = 1").fetchone())
-    now, taken = FakeClock().now(), []
-    for _ in range(500):
-        request = a_request(now)
-        if await outcome_of(store.add(request, [], [], supersede=False)) is StoreUnavailable:
-            break
-        taken.append(request.id)
-    else:
-        pytest.fail("the disk was never full")
-    await store._writer.run(lambda c: c.execute("PRAGMA max_page_count = 1000000").fetchone())
-    await store.add(request, [], [], supersede=False)
-    assert [one for one in (*taken, request.id) if await store.get(one) is None] == []
-    await store.close()
