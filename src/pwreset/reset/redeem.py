@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pwreset.reset.services import Services
 
 HOUR = timedelta(hours=1)
+PASSING_CAUSES = frozenset({"user-locked"})
 T = TypeVar("T")
 
 log = logs.get("redeem")
@@ -239,11 +240,13 @@ async def _release(request: ResetRequest, address: str, error: PwresetError, ser
 
 
 async def _bury(request: ResetRequest, address: str, death: PwresetError, services: Services) -> None:
-    """The person is no longer as he was: the link is revoked for good."""
+    """The person is no longer as he was: the link is revoked, unless the cause may pass."""
     now = services.clock.now()
     cause = death.cause if isinstance(death, LinkUnknown) else death.reason
     event = audit.by_user(audit.Event.LINK_DIED, now, request, address, logs.correlation.get(), reason=cause)
-    await services.store.revoke(request.id, now, cause, [event])
+    # A lock passes, and a stranger who guesses passwords can cause one: it must not cost the person the link.
+    if cause not in PASSING_CAUSES:
+        await services.store.revoke(request.id, now, cause, [event])
     await services.store.release(request.id, now, [], lease=request.claimed_until)  # where it was claimed
 
 

@@ -144,6 +144,16 @@ async def test_a_locked_account_is_refused_where_it_may_not_be_unlocked() -> Non
         await redeem(world, token)
 
 
+async def test_a_lock_that_passes_does_not_cost_the_link() -> None:
+    world = World(domain={"unlock": False})
+    token = await world.token()
+    world.directory.change("uuid-jane", state=AccountState.LOCKED)
+    with pytest.raises(LinkUnknown):
+        await redeem(world, token)
+    world.directory.change("uuid-jane", state=AccountState.ACTIVE)
+    await redeem(world, token)
+
+
 async def test_a_row_edited_in_the_database_is_no_link() -> None:
     world = World()
     token = await world.token("john")
