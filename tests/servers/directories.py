@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.samba import LabSamba
 from tests.servers.slapd import LabSlapd
 
 
@@ -27,3 +28,10 @@ def own_slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSlapd]:
 def person(slapd: LabSlapd) -> str:
     """The uid of a person in the shared directory whom no other test uses."""
     return slapd.add_person()
+
+
+@pytest.fixture(scope="session")
+def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSamba]:
+    """A running Active Directory domain controller, shared like `slapd`."""
+    with LabSamba(tmp_path_factory.mktemp("samba") / "directory") as server:
+        yield server
