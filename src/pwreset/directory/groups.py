@@ -17,12 +17,14 @@ from pwreset import logs
 from pwreset.directory.entries import Entry
 from pwreset.directory.names import Name, read_dn
 from pwreset.directory.pool import Pool
+from pwreset.directory.shared import RawEntry
 
 KEPT_SECONDS = 30.0
 RENEWED_SECONDS = 20.0  # from this age on it is read again while it is still good
 PEOPLE_KEPT_SECONDS = 600.0
 AT_ONCE = 64
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
+RANGED = "member;range="
 # An entry need not list the superiors of its object classes.
 PERSON_CLASSES = frozenset({"person", "organizationalperson", "inetorgperson", "account", "posixaccount", "user"})
 
@@ -128,12 +130,13 @@ class Groups:
                 found = await self._pool.search(
                     dn, ldap.SCOPE_BASE, "(objectClass=*)", ("objectClass", *MEMBER_ATTRIBUTES)
                 )
+                if not found:
+                    return None
+                entry = Entry(found[0])
+                members = [member for attribute in MEMBER_ATTRIBUTES for member in entry.texts(attribute)]
+                members += await read_ranges(self._pool, found[0])
             except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
                 return None
-        if not found:
-            return None
-        entry = Entry(found[0])
-        members = [member for attribute in MEMBER_ATTRIBUTES for member in entry.texts(attribute)]
         is_person = any(name.lower() in PERSON_CLASSES for name in entry.texts("objectClass"))
         if is_person and not members and (name := read_dn(dn)) is not None:
             self._people.add(name)
@@ -143,3 +146,23 @@ class Groups:
         if time.monotonic() - self._people_since > PEOPLE_KEPT_SECONDS:
             self._people.clear()
             self._people_since = time.monotonic()
+
+
+async def read_ranges(pool: Pool, group: RawEntry) -> list[str]:
+    """The members of a large group in Active Directory, which are told in parts ([MS-ADTS] 3.1.1.3.1.3.3).
+
+    `group` holds the first part, as `member;range=0-1499`; the last part is the one that ends in `-*`. None for other
+    entries. Raises like `Pool.search`.
+    """
+    members: list[str] = []
+    while told := [(name, values) for name, values in group[1].items() if name.lower().startswith(RANGED)]:
+        [(name, values)] = told
+        members += [value.decode() for value in values]
+        last = name.rpartition("-")[2]
+        if not last.isdecimal():
+            break
+        found = await pool.search(group[0], ldap.SCOPE_BASE, "(objectClass=*)", (f"{RANGED}{int(last) + 1}-*",))
+        if not found:
+            break
+        group = found[0]
+    return members
