@@ -63,6 +63,11 @@ def password_of(name: str) -> str:
     return f"Passw0rd-{name}"
 
 
+def policy_group(name: str) -> str:
+    """The DN of the group whose members are under this fine-grained policy (see samba_recipe.py)."""
+    return f"CN={name}-policy,{GROUPS}"
+
+
 def ad_time(seconds: float = 0.0) -> str:
     """The time so many seconds from now, as AD counts: 100 ns since 1601."""
     return str(int((time.time() + seconds + EPOCH_SECONDS) * TICKS))
@@ -236,6 +241,16 @@ class LabSamba:
         """Let the password be 400 days old, older than every policy allows."""
         database = str(self._domain / "private" / "sam.ldb")
         _as_root(PYTHON, "-P", str(RECIPE), str(self._folder / "smb.conf"), database, dn)
+
+    def disable(self, dn: str) -> None:
+        self.change(dn, userAccountControl=str(NORMAL_ACCOUNT | ACCOUNT_DISABLED))
+
+    def shell(self, commands: str, given: str = "") -> None:
+        """Run a piece of shell as root of the domain controller: its `samba-tool` is this domain's."""
+        where = f"-H {self._domain / 'private' / 'sam.ldb'} -s {self._folder / 'smb.conf'}"
+        tool = f'samba-tool() {{ command samba-tool "$@" {where}; }}'
+        # Without a terminal, questions for passwords are answered on standard input.
+        _as_root("setsid", "--wait", "bash", "-euc", f"{tool}\n{commands}", given=given)
 
     def rename(self, dn: str, new_rdn: str, superior: str | None = None) -> str:
         with self.admin() as connection:
