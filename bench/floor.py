@@ -42,11 +42,12 @@ class Floor:
         """One call."""
         params = msgspec.json.decode(body)["params"]
         directory = self._directory
+        reader = (directory._kind or await directory._learn()).reader
         [(dn, attributes)] = await directory._pool.search(
             directory._settings.base_dn,
             ldap.SCOPE_SUBTREE,
-            directory._reader.by_login(params["username"]),
-            directory._reader.attributes,
+            reader.by_login(params["username"]),
+            reader.attributes,
             2,
         )
         token = secrets.token_urlsafe(32)

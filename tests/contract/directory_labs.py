@@ -108,7 +108,8 @@ class SlapdLab:
         self._server.change(self.dn(uid), pwdAccountLockedTime=ADMINISTRATIVE_LOCK)
 
     def demand_change(self, uid: str) -> None:
-        self._server.change(self.dn(uid), pwdReset="TRUE")
+        # The policy must say so too: without pwdMustChange slapd lets people log in all the same.
+        self._server.change(self.dn(uid), pwdReset="TRUE", pwdPolicySubentry=policy_dn("mustchange"))
 
     def must_change(self, uid: str) -> bool:
         return self._server.read(self.dn(uid)).get("pwdReset") == ["TRUE"]

@@ -351,16 +351,16 @@ async def test_a_dn_that_is_nobody_has_no_right_password(lab: DirectoryLab, dn: 
     assert await lab.directory().bind(dn, Secret("whatever it is")) is BindOutcome.WRONG
 
 
-async def test_the_right_password_of_an_account_that_must_change_it_is_right(lab: DirectoryLab) -> None:
+async def test_the_right_password_of_an_account_that_must_change_it_is_told_apart(lab: DirectoryLab) -> None:
     uid = lab.add_person()
     lab.demand_change(uid)
-    assert await lab.directory().bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.RIGHT
+    assert await lab.directory().bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.EXPIRED
 
 
-async def test_the_right_password_is_right_although_it_has_expired(lab: DirectoryLab) -> None:
+async def test_the_right_password_that_has_expired_is_told_apart(lab: DirectoryLab) -> None:
     uid = lab.add_person()
     lab.expire(uid)
-    assert await lab.directory().bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.RIGHT
+    assert await lab.directory().bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.EXPIRED
 
 
 async def test_a_wrong_password_is_wrong_although_it_has_expired(lab: DirectoryLab) -> None:

@@ -166,7 +166,7 @@ class FakeDirectory:
         if person.user.state is not AccountState.ACTIVE or person.password != password.reveal():
             self._count_failure(person)
             return BindOutcome.WRONG
-        return BindOutcome.RIGHT
+        return BindOutcome.EXPIRED if person.expired or person.must_change else BindOutcome.RIGHT
 
     async def rules(self, user: User) -> tuple[Rule, ...]:
         self._answer()

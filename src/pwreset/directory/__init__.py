@@ -3,8 +3,9 @@
 ldap.LdapDirectory     the port, one per domain
   filters, entries     what is asked, and what a person's entry says
   groups               who is protected, who is a manager
-  policies             the directory's own password rules
-  dialects             one writer per kind of directory, with its table of refusals
+  outcomes             what a write can end in
+  rootdse              what a server says of itself
+  dialects             one per kind of directory: identity, states, policies, writer, table of refusals
   diagnosis            health and rights, in words
   pool                 connections: shared ones for searches, one of its own per log-in and per write; failover
     shared             many searches under way on one connection, read by the event loop

@@ -10,7 +10,7 @@ import ldap
 
 from pwreset.directory.connection import Kind, Server, Trouble
 from pwreset.directory.dialects import Dialect
-from pwreset.directory.pool import Pool
+from pwreset.directory.pool import Pool, Session
 from pwreset.reset.model import ServerHealth
 
 
@@ -22,7 +22,7 @@ async def health(pool: Pool, server: Server, base_dn: str) -> ServerHealth:
         return timedelta(seconds=time.monotonic() - begun)
 
     try:
-        await pool.try_server(server, lambda connection: _read_base(connection, base_dn, pool.seconds))
+        await pool.try_server(server, lambda session: _read_base(session.connection, base_dn, pool.seconds))
     except Trouble as trouble:
         return ServerHealth(server.uri, ok=False, detail=trouble.words, advice=trouble.advice, took=took())
     except ldap.LDAPError:
@@ -34,7 +34,8 @@ async def health(pool: Pool, server: Server, base_dn: str) -> ServerHealth:
 async def rights(pool: Pool, dialect: Dialect, dn: str, bind_dn: str | None) -> ServerHealth:
     """Whether our service account may set the password of this entry, and not more than it should. Never raises."""
 
-    def look(connection: Any) -> ServerHealth:
+    def look(session: Session) -> ServerHealth:
+        connection = session.connection
         if not dialect.may_write(connection, dn, pool.seconds):
             return _verdict(
                 ok=False,

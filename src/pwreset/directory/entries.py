@@ -31,8 +31,16 @@ class Account(Protocol):
         """Whether the account is usable."""
         ...
 
+    def must_change(self, entry: Entry) -> bool:
+        """Whether the password must be changed at the next log-in."""
+        ...
+
+    def is_protected(self, entry: Entry) -> bool:
+        """Whether the directory itself guards this entry as an administrator's."""
+        ...
+
     def password_mark(self, entry: Entry) -> str:
-        """Changes whenever the password does."""
+        """Changes whenever the password does; empty where the directory keeps no such thing."""
         ...
 
     def entry_mark(self, entry: Entry) -> str:
@@ -58,6 +66,10 @@ class Entry:
             return [value.decode() for value in values]
         except UnicodeDecodeError:
             return [text for value in values if (text := _decoded(value)) is not None]
+
+    def raw(self, attribute: str) -> list[bytes]:
+        """The values as they came."""
+        return self._values.get(attribute.lower(), [])
 
     def text(self, *attributes: str) -> str:
         """The first value of the first of these attributes that has one, else nothing."""
@@ -117,6 +129,7 @@ class Reader:
             protected=protected,
             password_mark=self._account.password_mark(entry),
             entry_mark=self._account.entry_mark(entry),
+            must_change=self._account.must_change(entry),
             given_name=entry.text("givenName"),
             context_words=_context_words(entry, mails) if whole else (),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -12,14 +12,13 @@ import ldap
 
 from pwreset import logs
 from pwreset.directory import diagnosis
-from pwreset.directory.connection import Server
-from pwreset.directory.dialects import Busy, Denied, Dialect, Gone, Lost, Raced, Refused, Unwilling, Write
-from pwreset.directory.dialects.openldap import OpenLdap
-from pwreset.directory.entries import Entry, Reader, read_time
+from pwreset.directory.dialects import Dialect, Policies, Write
+from pwreset.directory.dialects.choose import dialect_named, dialect_of
+from pwreset.directory.entries import Entry, Reader
 from pwreset.directory.groups import Groups
 from pwreset.directory.names import is_below, read_dn
-from pwreset.directory.policies import Policies, lockout_duration, rules_of
-from pwreset.directory.pool import Pool
+from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, Refused, Unwilling
+from pwreset.directory.pool import Pool, Session
 from pwreset.directory.shared import RawEntry
 from pwreset.errors import (
     DirectoryMisconfigured,
@@ -40,10 +39,19 @@ from pwreset.secret import Secret
 from pwreset.settings.sections import Domain
 
 EXACTLY_ONE = 2  # the size limit that tells one from more
-# Finding out what the server knows, the write, and two steps for `must change`.
+# The write, a second one where the first is not understood, and two steps for `must change`.
 ANSWERS_OF_A_WRITE = 4
 
 log = logs.get("directory")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What kind of directory it is, and what follows from that."""
+
+    dialect: Dialect
+    reader: Reader
+    policies: Policies
 
 
 class LdapDirectory:
@@ -53,9 +61,8 @@ class LdapDirectory:
         self._name = name
         self._settings = domain
         self._pool = Pool(name, domain, bind_password)
-        self._dialect: Dialect = OpenLdap()
-        self._reader = Reader(name, domain, self._dialect)
-        self._policies = Policies(self._pool, domain.base_dn)
+        dialect = dialect_named(domain.dialect)
+        self._kind: Kind | None = None if dialect is None else self._kind_with(dialect)
         self._managers = Groups(self._pool, name, "managers", domain.managers)
         self._protected = Groups(self._pool, name, "protected", domain.protected)
         self._protecting = [self._protected] if domain.protected else []
@@ -73,12 +80,16 @@ class LdapDirectory:
 
     async def find(self, username: str) -> User:
         """See `Directory.find`."""
-        entry = await self._exactly_one(self._settings.base_dn, self._reader.by_login(username), username)
-        return await self._user(entry, fresh=False)
+        kind = self._kind or await self._learn()
+        entry = await self._exactly_one(
+            self._settings.base_dn, kind.reader.by_login(username), username, kind.reader.attributes
+        )
+        return await self._user(kind, entry, fresh=False)
 
     async def find_by_id(self, user_id: str) -> User:
         """See `Directory.find_by_id`."""
-        return await self._user(await self._entry_by_id(user_id), fresh=True)
+        kind = self._kind or await self._learn()
+        return await self._user(kind, await self._entry_by_id(kind, user_id), fresh=True)
 
     def contains(self, dn: str) -> bool:
         """See `Directory.contains`. Where managers are looked up belongs to the domain too."""
@@ -90,15 +101,17 @@ class LdapDirectory:
         if "=" in login and self.contains(login):
             return await self._existing(login)
         base = self._settings.managers_base_dn or self._settings.base_dn
-        entry = await self._exactly_one(base, self._reader.by_login_attributes(login), login, ("1.1",))
+        kind = self._kind or await self._learn()
+        entry = await self._exactly_one(base, kind.reader.by_login_attributes(login), login, ("1.1",))
         return entry.dn
 
     async def is_manager(self, dn: str) -> bool:
         """See `Directory.is_manager`. A DN of `managers` that cannot be read makes nobody a manager."""
+        kind = self._kind or await self._learn()
         closure = await self._managers.fresh()
         if read_dn(dn) in {read_dn(missing) for missing in closure.unresolved}:
             return False
-        return closure.holds(dn, await self._member_of(dn))
+        return closure.holds(dn, await self._groups_of(kind, dn))
 
     async def bind(self, dn: str, password: Secret) -> BindOutcome:
         """See `Directory.bind`."""
@@ -106,21 +119,22 @@ class LdapDirectory:
         if not password or not read_dn(dn):
             return BindOutcome.WRONG
 
-        def try_it(_server: Server, connection: Any) -> bool:
-            return self._dialect.try_password(connection, dn, password, self._pool.seconds)
+        kind = self._kind or await self._learn()
+
+        def try_it(connection: Any) -> BindOutcome:
+            return kind.dialect.try_password(connection, dn, password, self._pool.seconds)
 
         try:
-            right = await self._pool.alone(try_it, logged_in=False)
+            return await self._pool.alone(try_it)
         except (ldap.CONFIDENTIALITY_REQUIRED, ldap.STRONG_AUTH_REQUIRED) as error:
             raise DirectoryMisconfigured(self._name, "it wants TLS for log-ins") from error
         except (ldap.LDAPError, TimeoutError) as error:
             raise DirectoryUnavailable(self._name) from error
-        return BindOutcome.RIGHT if right else BindOutcome.WRONG
 
     async def rules(self, user: User) -> tuple[Rule, ...]:
         """See `Directory.rules`. Nothing is told where the policy cannot be read or is not certain."""
-        policy = await self._policies.policy_of(user.dn)
-        return () if policy is None else rules_of(policy)
+        kind = self._kind or await self._learn()
+        return await kind.policies.rules(user.dn)
 
     async def set_password(self, user: User, password: Secret) -> None:
         """See `Directory.set_password`; also raises UserDisabled, UserLocked (with `unlock = false`)."""
@@ -149,8 +163,9 @@ class LdapDirectory:
 
     async def try_rights(self, username: str) -> ServerHealth:
         """See `Directory.try_rights`. Also tells a service account that may do too much."""
+        kind = self._kind or await self._learn()
         user = await self.find(username)
-        return await diagnosis.rights(self._pool, self._dialect, user.dn, self._settings.bind_dn)
+        return await diagnosis.rights(self._pool, kind.dialect, user.dn, self._settings.bind_dn)
 
     async def close(self) -> None:
         """See `Directory.close`."""
@@ -158,9 +173,19 @@ class LdapDirectory:
         self._protected.close()
         await self._pool.close()
 
-    async def _exactly_one(
-        self, base: str, filter_text: str, username: str, attributes: tuple[str, ...] | None = None
-    ) -> Entry:
+    def _kind_with(self, dialect: Dialect) -> Kind:
+        reader = Reader(self._name, self._settings, dialect)
+        return Kind(dialect, reader, dialect.policies(self._pool, self._settings.base_dn))
+
+    async def _learn(self) -> Kind:
+        """Ask the directory what it is, once. Raises Unavailable."""
+        if self._kind is None:
+            dialect = dialect_of(await self._pool.root())
+            log.info("directory found", domain=self._name, dialect=dialect.name)
+            self._kind = self._kind_with(dialect)
+        return self._kind
+
+    async def _exactly_one(self, base: str, filter_text: str, username: str, attributes: tuple[str, ...]) -> Entry:
         try:
             found = await self._search(base, filter_text, attributes)
         except ldap.SIZELIMIT_EXCEEDED:
@@ -173,16 +198,16 @@ class LdapDirectory:
             raise UserAmbiguous(username, self._name)
         return Entry(found[0])
 
-    async def _search(self, base: str, filter_text: str, attributes: tuple[str, ...] | None) -> list[RawEntry]:
+    async def _search(self, base: str, filter_text: str, attributes: tuple[str, ...]) -> list[RawEntry]:
         try:
-            return await self._pool.search(
-                base, ldap.SCOPE_SUBTREE, filter_text, attributes or self._reader.attributes, EXACTLY_ONE
-            )
+            return await self._pool.search(base, ldap.SCOPE_SUBTREE, filter_text, attributes, EXACTLY_ONE)
         except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX) as error:
             raise DirectoryMisconfigured(self._name, f"its base {base} does not exist or may not be read") from error
 
-    async def _entry_by_id(self, user_id: str) -> Entry:
-        return await self._exactly_one(self._settings.base_dn, self._reader.by_id(user_id), user_id)
+    async def _entry_by_id(self, kind: Kind, user_id: str) -> Entry:
+        return await self._exactly_one(
+            self._settings.base_dn, kind.reader.by_id(user_id), user_id, kind.reader.attributes
+        )
 
     async def _existing(self, dn: str) -> str:
         """The DN of an entry, as the directory spells it."""
@@ -194,51 +219,47 @@ class LdapDirectory:
             raise UserUnknown(dn, self._name)
         return found[0][0]
 
-    async def _user(self, entry: Entry, *, fresh: bool) -> User:
-        user = self._reader.user(entry, protected=await self._is_protected(entry, fresh=fresh), whole=fresh)
+    async def _user(self, kind: Kind, entry: Entry, *, fresh: bool) -> User:
+        protected = kind.dialect.is_protected(entry) or await self._is_protected(kind, entry, fresh=fresh)
+        user = kind.reader.user(entry, protected=protected, whole=fresh)
         if not user.id:
             # Links are bound to it: without, all people would look like one, and each new link would end all others.
             raise DirectoryMisconfigured(self._name, "our service account may not read what identifies an entry")
-        if user.state is AccountState.LOCKED and await self._lock_is_over(entry):
-            return self._reader.user(_Unlocked(entry), protected=user.protected)
+        if user.state is AccountState.LOCKED and await kind.policies.lock_is_over(entry):
+            return replace(user, state=AccountState.ACTIVE)
         return user
 
-    async def _is_protected(self, entry: Entry, *, fresh: bool) -> bool:
+    async def _is_protected(self, kind: Kind, entry: Entry, *, fresh: bool) -> bool:
         if self._own is not None and read_dn(entry.dn) == self._own:
             return True
-        member_of = tuple(entry.texts("memberOf"))
+        if not self._protecting:
+            return False
+        groups_of = await kind.dialect.groups_of(self._pool, entry)
         for groups in self._protecting:
             closure = await (groups.fresh() if fresh else groups.closure())
             # Who is behind a DN that cannot be read cannot be told, so everybody is protected.
-            if closure.unresolved or closure.holds(entry.dn, member_of):
+            if closure.unresolved or closure.holds(entry.dn, groups_of):
                 return True
         return False
 
-    async def _member_of(self, dn: str) -> tuple[str, ...]:
+    async def _groups_of(self, kind: Kind, dn: str) -> tuple[str, ...]:
         try:
             found = await self._pool.search(dn, ldap.SCOPE_BASE, "(objectClass=*)", ("memberOf",))
         except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
             return ()
-        return tuple(Entry(found[0]).texts("memberOf")) if found else ()
-
-    async def _lock_is_over(self, entry: Entry) -> bool:
-        """A lock after failed log-ins may end by itself; the attribute stays until the next log-in."""
-        since = read_time(entry.text("pwdAccountLockedTime"))
-        policy = await self._policies.policy_of(entry.dn)
-        lasts = None if policy is None else lockout_duration(policy)
-        return since is not None and lasts is not None and since + lasts <= datetime.now(UTC)
+        return await kind.dialect.groups_of(self._pool, Entry(found[0])) if found else ()
 
     async def _write(self, user: User, password: Secret) -> None:
         """One attempt. Raises Raced, and what `set_password` raises."""
-        write = await self._prepared(user, password)
+        kind = self._kind or await self._learn()
+        write = await self._prepared(kind, user, password)
         try:
-            await self._pool.alone(
-                lambda server, connection: self._write_on(server, connection, write),
-                logged_in=True,
+            await self._pool.write(
+                lambda session: self._write_on(kind, session, write),
                 answers=ANSWERS_OF_A_WRITE,
             )
         except Refused as error:
-            raise PasswordRefused(await self._rules_broken(user, error.rule)) from None
+            raise PasswordRefused(await self._rules_broken(user, error.rules)) from None
         except UnicodeEncodeError:
             raise PasswordRefused((Rule(RuleCode.CHARACTERS),)) from None
         except (Lost, TimeoutError) as error:
@@ -246,18 +267,19 @@ class LdapDirectory:
         except (Denied, Gone, Unwilling, Busy) as error:
             raise self._failure(user, error) from None
 
-    async def _prepared(self, user: User, password: Secret) -> Write:
+    async def _prepared(self, kind: Kind, user: User, password: Secret) -> Write:
         """The write, after a last look at the entry: a delegated change would lift any lock."""
-        entry = await self._entry_by_id(user.id)
-        state = (await self._user(entry, fresh=False)).state
-        if state is AccountState.DISABLED:
+        entry = await self._entry_by_id(kind, user.id)
+        now = await self._user(kind, entry, fresh=False)
+        if now.state is AccountState.DISABLED:
             raise UserDisabled
-        if state is AccountState.LOCKED and not self._settings.unlock:
+        if now.state is AccountState.LOCKED and not self._settings.unlock:
             raise UserLocked
         return Write(
             dn=entry.dn,
             password=password,
-            had_reset=entry.text("pwdReset") == "TRUE",
+            was_locked=now.state is AccountState.LOCKED,
+            must_change=now.must_change,
             keep_must_change=self._settings.must_change == "keep",
             seconds=self._pool.seconds,
         )
@@ -287,25 +309,16 @@ class LdapDirectory:
         except Raced:
             raise DirectoryUnavailable(self._name) from None
 
-    def _write_on(self, server: Server, connection: Any, write: Write) -> None:
-        if not server.encrypted and not server.loopback:
+    def _write_on(self, kind: Kind, session: Session, write: Write) -> None:
+        if not session.server.encrypted and not session.server.loopback:
             raise Unwilling("passwords are written over TLS only; use ldaps:// or StartTLS")
-        self._dialect.write(connection, write)
+        write.root = session.root
+        kind.dialect.write(session.connection, write)
 
-    async def _rules_broken(self, user: User, code: RuleCode) -> tuple[Rule, ...]:
-        """The rule with its number, if the policy can be read."""
+    async def _rules_broken(self, user: User, codes: tuple[RuleCode, ...]) -> tuple[Rule, ...]:
+        """The rules with their numbers, if the policy can be read."""
         try:
-            known = await self.rules(user)
+            known = {rule.code: rule for rule in await self.rules(user)}
         except PwresetError:
-            known = ()
-        return (next((rule for rule in known if rule.code is code), Rule(code)),)
-
-
-class _Unlocked(Entry):
-    """An entry whose lock is over."""
-
-    __slots__ = ()
-
-    def __init__(self, entry: Entry) -> None:
-        self.dn = entry.dn
-        self._values = {name: values for name, values in entry._values.items() if name != "pwdaccountlockedtime"}  # noqa: SLF001 - the same class
+            known = {}
+        return tuple(known.get(code, Rule(code)) for code in codes)

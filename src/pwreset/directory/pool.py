@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import ldap
 
 from pwreset import logs
 from pwreset.directory.connection import OPERATORS_KINDS, Kind, Server, Trouble, Trust, close, connect, log_in
+from pwreset.directory.outcomes import ReadOnly
+from pwreset.directory.rootdse import RootDse, read_root
 from pwreset.directory.shared import ConnectionLost, RawEntry, SharedConnection
 from pwreset.directory.threads import Threads, TooManyGivenUp
 from pwreset.errors import DirectoryMisconfigured, DirectoryUnavailable, Overloaded
@@ -21,15 +25,30 @@ from pwreset.settings.sections import Domain
 T = TypeVar("T")
 
 BAD_SECONDS = 10.0
+READ_ONLY_SECONDS = 60.0
+# A connection that has rested for longer is not used for a write again: somebody in between may have forgotten it.
+REST_SECONDS = 60.0
 # While no server at all can be reached, one attempt in this time is enough: further callers get the same answer.
 QUIET_SECONDS = 1.0
 # A blocking call knows its deadline; this is what it gets on top before its thread is given up.
 GRACE_SECONDS = 0.5
 
+# [MS-ADTS] 3.1.1.3.4.3: a read-only domain controller says so.
+PARTIAL_SECRETS = "1.2.840.113556.1.4.1920"
+
 PASSING = (ldap.BUSY, ldap.UNAVAILABLE, ldap.TIMELIMIT_EXCEEDED, ldap.ADMINLIMIT_EXCEEDED, ldap.OTHER)
 FOR_THE_CALLER = (ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX)
 
 log = logs.get("directory")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A connection, the server it leads to, and what that server says of itself (nothing before the log-in)."""
+
+    server: Server
+    connection: Any
+    root: RootDse
 
 
 class Pool:
@@ -44,6 +63,9 @@ class Pool:
         self._trust = Trust(domain.ca_file, domain.lenient_x509)
         self._threads = Threads()
         self._bad_until: dict[str, float] = {}
+        self._read_only_until: dict[str, float] = {}
+        self._roots: dict[str, RootDse] = {}
+        self._resting: list[tuple[Session, float]] = []
         self._last_failure: tuple[float, Trouble] | None = None
         self._shared: list[SharedConnection | None] = [None] * domain.connections
         self._turn = 0
@@ -77,35 +99,53 @@ class Pool:
                 raise DirectoryMisconfigured(self._name, "it refuses our searches") from error
         raise DirectoryUnavailable(self._name)
 
-    async def alone(self, work: Callable[[Server, Any], T], *, logged_in: bool, answers: int = 1) -> T:
-        """Run `work`, which waits for so many answers, on a new connection that nobody else uses.
+    async def root(self) -> RootDse:
+        """What the directory says of itself, as read when a connection was made last.
+
+        Raises DirectoryUnavailable, DirectoryMisconfigured, Overloaded.
+        """
+        connection = self._open_one() or await self._opened()
+        return self._roots[connection.uri]
+
+    async def alone(self, work: Callable[[Any], T]) -> T:
+        """Run `work`, which waits for one answer, on a new connection that nobody has logged in on.
 
         Raises DirectoryUnavailable and DirectoryMisconfigured before `work` has begun, TimeoutError, and what `work`
         raises.
         """
-        server, connection = await self._connect(logged_in=logged_in)
+        session = await self._connect(logged_in=False)
+        return await self._run(session, lambda: work(session.connection), 1, keep=False)
 
-        def whole() -> T:
-            # Closed by the thread that used it: a second thread on the same connection would abort the process.
+    async def write(self, work: Callable[[Session], T], *, answers: int) -> T:
+        """Run `work`, which waits for so many answers, on a connection that nobody else uses, logged in.
+
+        A server that turns out to be read-only is left for the next one. Raises like `alone`.
+        """
+        last: ReadOnly | None = None
+        for _ in self.servers:
+            session = await self._rested() or await self._connect(logged_in=True, writing=True)
+            if last is not None and self._is_read_only(session.server):
+                break  # no other can be reached
             try:
-                return work(server, connection)
-            finally:
-                close(connection)
+                result = await self._run(session, functools.partial(work, session), answers, keep=True)
+            except ReadOnly as error:
+                self._read_only_until[session.server.uri] = time.monotonic() + READ_ONLY_SECONDS
+                log.warning("directory server is read-only", domain=self._name, uri=session.server.uri)
+                last = error
+            else:
+                self._put_to_rest(session)
+                return result
+        raise last or DirectoryUnavailable(self._name)
 
-        try:
-            return await self._threads.run(whole, answers * self.seconds + GRACE_SECONDS)
-        except TooManyGivenUp:
-            raise DirectoryUnavailable(self._name) from None
-
-    async def try_server(self, server: Server, work: Callable[[Any], T]) -> T:
+    async def try_server(self, server: Server, work: Callable[[Session], T]) -> T:
         """Connect to this server, log in, and do one thing. Raises Trouble."""
 
         def whole() -> T:
-            connection = self._connect_and_log_in(server, self.seconds, logged_in=True)
+            session = self._connect_and_log_in(server, self.seconds, logged_in=True)
             try:
-                return work(connection)
+                return work(session)
             finally:
-                close(connection)
+                close(session.connection)
 
         try:
             return await self._threads.run(whole, 2 * self.seconds + GRACE_SECONDS)
@@ -122,6 +162,49 @@ class Pool:
         for connection in self._shared:
             if connection is not None:
                 connection.close()
+        while self._resting:
+            close(self._resting.pop()[0].connection)
+
+    async def _run(self, session: Session, work: Callable[[], T], answers: int, *, keep: bool) -> T:
+        """In a thread of its own. The connection stays open only with `keep`, and if all went well."""
+
+        def whole() -> T:
+            # Closed by the thread that used it: a second thread on the same connection would abort the process.
+            try:
+                result = work()
+            except BaseException:
+                close(session.connection)
+                raise
+            if not keep:
+                close(session.connection)
+            return result
+
+        def discard(_result: T) -> None:
+            if keep:
+                close(session.connection)
+
+        try:
+            return await self._threads.run(whole, answers * self.seconds + GRACE_SECONDS, discard)
+        except TooManyGivenUp:
+            raise DirectoryUnavailable(self._name) from None
+
+    def _put_to_rest(self, session: Session) -> None:
+        if self._closed or len(self._resting) >= len(self._shared):
+            close(session.connection)
+        else:
+            self._resting.append((session, time.monotonic()))
+
+    async def _rested(self) -> Session | None:
+        """A connection used before, if there is one that still answers. Writes are never repeated, so it is asked."""
+        while self._resting:
+            session, since = self._resting.pop()
+            if time.monotonic() - since > REST_SECONDS or self._is_read_only(session.server):
+                close(session.connection)
+                continue
+            ask = functools.partial(read_root, session.connection, self.seconds)
+            with contextlib.suppress(ldap.LDAPError, TimeoutError, DirectoryUnavailable):
+                return replace(session, root=await self._run(session, ask, 1, keep=True))
+        return None
 
     def _open_one(self) -> SharedConnection | None:
         """An open shared connection, in turn; those that are not open are opened meanwhile. Raises Overloaded."""
@@ -154,8 +237,10 @@ class Pool:
             task.exception()  # seen: who waits for it gets it too
 
     async def _open(self, index: int) -> SharedConnection:
-        server, connection = await self._connect(logged_in=True)
-        shared = SharedConnection(connection, server.uri, self.seconds, functools.partial(self._forget, index))
+        session = await self._connect(logged_in=True)
+        shared = SharedConnection(
+            session.connection, session.server.uri, self.seconds, functools.partial(self._forget, index)
+        )
         if self._closed:
             shared.close()
             raise DirectoryUnavailable(self._name)
@@ -165,15 +250,15 @@ class Pool:
     def _forget(self, index: int) -> None:
         self._shared[index] = None
 
-    async def _connect(self, *, logged_in: bool) -> tuple[Server, Any]:
+    async def _connect(self, *, logged_in: bool, writing: bool = False) -> Session:
         """A connection to the first server that can be used, within the deadline in all."""
         self._refuse_while_quiet()
         seconds = max(1.0, self.seconds / len(self.servers)) if len(self.servers) > 1 else self.seconds
         trouble = Trouble(Kind.TIMEOUT)
-        for server in self._in_order():
+        for server in self._in_order(writing=writing):
             try:
                 work = functools.partial(self._connect_and_log_in, server, seconds, logged_in=logged_in)
-                connection = await self._threads.run(work, seconds + GRACE_SECONDS, close)
+                session = await self._threads.run(work, seconds + GRACE_SECONDS, _discard)
             except TimeoutError:
                 trouble = Trouble(Kind.TIMEOUT)
             except TooManyGivenUp:
@@ -183,21 +268,28 @@ class Pool:
             else:
                 self._bad_until.pop(server.uri, None)
                 self._last_failure = None
-                return server, connection
+                if logged_in:
+                    self._roots[server.uri] = session.root
+                return session
             self._mark_bad(server.uri, trouble.kind)
         self._last_failure = time.monotonic(), trouble
         raise self._failure(trouble)
 
-    def _connect_and_log_in(self, server: Server, seconds: float, *, logged_in: bool) -> Any:
+    def _connect_and_log_in(self, server: Server, seconds: float, *, logged_in: bool) -> Session:
         until = time.monotonic() + seconds
         connection = connect(server, self._trust, seconds)
+        root = RootDse()
         if logged_in:
             try:
                 log_in(connection, self._bind_dn, self._bind_password, max(0.1, until - time.monotonic()))
+                root = read_root(connection, max(0.1, until - time.monotonic()))
             except Trouble:
                 close(connection)
                 raise
-        return connection
+            except ldap.LDAPError as error:
+                close(connection)
+                raise Trouble(Kind.TIMEOUT if isinstance(error, ldap.TIMEOUT) else Kind.CUT) from error
+        return Session(server, connection, root)
 
     def _refuse_while_quiet(self) -> None:
         if self._last_failure is not None:
@@ -210,13 +302,30 @@ class Pool:
             return DirectoryMisconfigured(self._name, trouble.words)
         return DirectoryUnavailable(self._name)
 
-    def _in_order(self) -> list[Server]:
-        """Those that work as configured, then those that failed lately, the longest ago first."""
+    def _in_order(self, *, writing: bool) -> list[Server]:
+        """Those that work as configured, then those that failed lately, the longest ago first.
+
+        For writing, those known to be read-only come after the others that work.
+        """
         now = time.monotonic()
-        return sorted(self.servers, key=lambda server: max(0.0, self._bad_until.get(server.uri, 0.0) - now))
+
+        def order(server: Server) -> tuple[bool, bool, float]:
+            failed = max(0.0, self._bad_until.get(server.uri, 0.0) - now)
+            return failed > 0, writing and self._is_read_only(server), failed
+
+        return sorted(self.servers, key=order)
+
+    def _is_read_only(self, server: Server) -> bool:
+        root = self._roots.get(server.uri)
+        told = root is not None and root.has("supportedCapabilities", PARTIAL_SECRETS)
+        return told or self._read_only_until.get(server.uri, 0.0) > time.monotonic()
 
     def _mark_bad(self, uri: str, kind: Kind) -> None:
         self._bad_until[uri] = time.monotonic() + BAD_SECONDS
         log.warning(
             "directory server cannot be used", domain=self._name, uri=uri, why=kind.value[0], advice=kind.value[1]
         )
+
+
+def _discard(session: Session) -> None:
+    close(session.connection)

@@ -99,6 +99,7 @@ class User:
     protected: bool
     password_mark: str
     entry_mark: str
+    must_change: bool = False  # the directory wants a new password at the next log-in
     given_name: str = ""
     context_words: tuple[str, ...] = ()  # the person's own names and addresses, which no password should be made of
 

@@ -44,7 +44,8 @@ class Clock(Protocol):
 class BindOutcome(Enum):
     """What a simple bind said about a password."""
 
-    RIGHT = "right"  # right, whatever else the directory wants (expired, must change)
+    RIGHT = "right"
+    EXPIRED = "expired"  # right, but it has expired or must be changed before anything else, and the directory says so
     WRONG = "wrong"  # wrong, or the account is locked and the directory does not tell
 
 

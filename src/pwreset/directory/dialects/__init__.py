@@ -1,71 +1,75 @@
-"""How each kind of directory wants a password written, and what its refusals mean: by code, never by text."""
+"""How each kind of directory says who somebody is, and wants a password written: by code, never by text.
+
+choose          which one a server speaks, by its rootDSE
+openldap        OpenLDAP with the ppolicy overlay
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pwreset.directory.entries import Account
-from pwreset.reset.policy import RuleCode
+from pwreset.directory.entries import Account, Entry
+from pwreset.directory.rootdse import RootDse
+from pwreset.reset.policy import Rule
+from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
-
-class Refused(Exception):
-    """The directory refused the new password under this rule. Never leaves the adapter."""
-
-    def __init__(self, rule: RuleCode) -> None:
-        self.rule = rule
-        super().__init__(rule.value)
-
-
-class Denied(Exception):
-    """Our service account may not do this. Never leaves the adapter."""
-
-
-class Raced(Exception):
-    """Another change of the same entry got in between; nothing was written. Never leaves the adapter."""
-
-
-class Unwilling(Exception):
-    """The server does not write at all, in our words. Never leaves the adapter."""
-
-
-class Busy(Exception):
-    """The server cannot write now; nothing was written. Never leaves the adapter."""
-
-
-class Gone(Exception):
-    """The entry is gone. Never leaves the adapter."""
-
-
-class Lost(Exception):
-    """The answer to a write was lost. Never leaves the adapter."""
+if TYPE_CHECKING:
+    from pwreset.directory.pool import Pool
 
 
 @dataclass(slots=True)
 class Write:
-    """One write of a password and how far it has come; read by the caller when the thread does not come back."""
+    """One write of a password and how far it has come; read by the caller when the thread does not come back.
+
+    `was_locked` and `must_change` are what the entry said just before; `root` is of the server that is written to.
+    """
 
     dn: str
     password: Secret
-    had_reset: bool
+    was_locked: bool
+    must_change: bool
     keep_must_change: bool
     seconds: float
+    root: RootDse = field(default_factory=RootDse)
     begun: bool = False
     done: bool = False
+
+
+class Policies(Protocol):
+    """The directory's own password rules, as far as our service account can read them. All may raise Unavailable."""
+
+    async def rules(self, dn: str) -> tuple[Rule, ...]:
+        """The rules that hold for the person of this DN; none where the policy cannot be read or is not certain."""
+        ...
+
+    async def lock_is_over(self, entry: Entry) -> bool:
+        """Whether a lock after failed log-ins that the entry still shows has ended by itself."""
+        ...
 
 
 class Dialect(Account, Protocol):
     """One kind of directory. The methods with a connection block."""
 
+    name: str
+
     def write(self, connection: Any, write: Write) -> None:
-        """Write the password, once. Raises Refused, Denied, Raced, Unwilling, Busy, Gone, Lost."""
+        """Write the password, once. Raises what stands in `outcomes`."""
         ...
 
-    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> bool:
-        """Whether a simple bind says that the password is right. Raises ldap.LDAPError when it says neither."""
+    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
+        """What a simple bind says of the password. Raises ldap.LDAPError when it says nothing."""
         ...
 
     def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
         """Whether our service account may write this entry's password; changes nothing. Raises ldap.LDAPError."""
+        ...
+
+    def policies(self, pool: Pool, base_dn: str) -> Policies:
+        """The reader of this directory's password policies."""
+        ...
+
+    async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:
+        """DNs of the groups the entry says it is in. Raises Unavailable."""
         ...

@@ -18,15 +18,20 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
 from pwreset import logs
-from pwreset.directory.dialects import Busy, Denied, Gone, Lost, Raced, Refused, Unwilling, Write
+from pwreset.directory.dialects import Policies, Write
+from pwreset.directory.dialects.ppolicy import PpolicyPolicies
 from pwreset.directory.entries import Entry, read_time
+from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, ReadOnly, Refused, Unwilling
+from pwreset.directory.pool import Pool
+from pwreset.directory.rootdse import RootDse
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
+from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
-PASSWORD_MODIFY = b"1.3.6.1.4.1.4203.1.11.1"
+PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 - RFC 3062
 ADMINISTRATIVE_LOCK = "000001010000Z"
-EXPIRED = 0  # draft-behera-ldap-password-policy-10, 6.2; told together with the right password only
+EXPIRED, MUST_CHANGE = 0, 2  # draft-behera-ldap-password-policy-10, 6.2; told together with the right password only
 
 # The same place, and pwdMaxLength's code of OpenLDAP 2.6.
 BROKEN_RULES = {
@@ -53,8 +58,8 @@ MEANINGS: tuple[tuple[type[ldap.LDAPError], Callable[[], Exception]], ...] = (
     (ldap.CONSTRAINT_VIOLATION, functools.partial(Refused, RuleCode.QUALITY)),
     (ldap.INVALID_SYNTAX, functools.partial(Refused, RuleCode.QUALITY)),
     # It is the server that is unwilling, not the policy: no other password would be taken either.
-    (ldap.UNWILLING_TO_PERFORM, functools.partial(Unwilling, READ_ONLY)),
-    (ldap.REFERRAL, functools.partial(Unwilling, REPLICA)),
+    (ldap.UNWILLING_TO_PERFORM, functools.partial(ReadOnly, READ_ONLY)),
+    (ldap.REFERRAL, functools.partial(ReadOnly, REPLICA)),
     # Two changes of one entry at once: the loser's are refused so, its values being no longer there.
     (ldap.NO_SUCH_ATTRIBUTE, Raced),
     (ldap.TYPE_OR_VALUE_EXISTS, Raced),
@@ -83,6 +88,7 @@ log = logs.get("directory")
 class OpenLdap:
     """The dialect of OpenLDAP."""
 
+    name = "openldap"
     attributes: tuple[str, ...] = (
         "entryUUID",
         "entryCSN",
@@ -109,6 +115,14 @@ class OpenLdap:
             return AccountState.DISABLED
         return AccountState.LOCKED if locked else AccountState.ACTIVE
 
+    def must_change(self, entry: Entry) -> bool:
+        """slapo-ppolicy(5)."""
+        return entry.text("pwdReset") == "TRUE"
+
+    def is_protected(self, entry: Entry) -> bool:  # noqa: ARG002 - it has no such mark
+        """See `Account.is_protected`."""
+        return False
+
     def password_mark(self, entry: Entry) -> str:
         """Empty for a password that was never changed under a policy."""
         return entry.text("pwdChangedTime")
@@ -119,7 +133,7 @@ class OpenLdap:
 
     def write(self, connection: Any, write: Write) -> None:
         """Write the password with the ppolicy request control; see `Dialect.write`."""
-        by_modify = not _knows_password_modify(connection, write.seconds)
+        by_modify = not _knows_password_modify(write.root)
         # What cannot be encoded cannot be typed at a log-in either.
         new = write.password.reveal().encode()
         write.begun = True
@@ -133,16 +147,17 @@ class OpenLdap:
         write.done = True
         _settle_must_change(connection, write)
 
-    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> bool:
-        """Right is also: expired, or must be changed."""
+    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
+        """See `Dialect.try_password`. That it must be changed comes with success, that it has expired with failure."""
         try:
             message = connection.simple_bind(dn, password.reveal(), [PasswordPolicyControl()])
-            connection.result3(message, timeout=seconds)
+            _, _, _, controls = connection.result3(message, timeout=seconds)
         except NOT_RIGHT as error:
-            return _policy_error(error) == EXPIRED
+            return BindOutcome.EXPIRED if _policy_error(error) == EXPIRED else BindOutcome.WRONG
         except (UnicodeError, ValueError):  # lone surrogates, NUL
-            return False
-        return True
+            return BindOutcome.WRONG
+        must_change = any(getattr(control, "error", None) == MUST_CHANGE for control in controls)
+        return BindOutcome.EXPIRED if must_change else BindOutcome.RIGHT
 
     def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
         """Delete a password value that is not there: refused as missing with the right, as forbidden without it."""
@@ -155,6 +170,14 @@ class OpenLdap:
             return True
         return True
 
+    def policies(self, pool: Pool, base_dn: str) -> Policies:
+        """slapo-ppolicy(5)."""
+        return PpolicyPolicies(pool, base_dn)
+
+    async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002 - slapo-memberof(5) says all
+        """See `Dialect.groups_of`."""
+        return tuple(entry.texts("memberOf"))
+
 
 def _outside_its_time(entry: Entry) -> bool:
     start, end = read_time(entry.text("pwdStartTime")), read_time(entry.text("pwdEndTime"))
@@ -164,17 +187,9 @@ def _outside_its_time(entry: Entry) -> bool:
     return (start is not None and now < start) or (end is not None and now >= end)
 
 
-def _knows_password_modify(connection: Any, seconds: float) -> bool:
+def _knows_password_modify(root: RootDse) -> bool:
     """Whether the server says it knows RFC 3062; yes when it says nothing at all."""
-    try:
-        message = connection.search_ext("", ldap.SCOPE_BASE, "(objectClass=*)", ["supportedExtension"])
-        _, found, _, _ = connection.result3(message, timeout=seconds)
-    except LOSSES as error:
-        raise Busy from error  # nothing has been written yet
-    except ldap.LDAPError:
-        return True
-    known = [value for _, attributes in found for value in attributes.get("supportedExtension", ())]
-    return not known or PASSWORD_MODIFY in known
+    return not root.texts("supportedExtension") or root.has("supportedExtension", PASSWORD_MODIFY)
 
 
 def _send(connection: Any, write: Write, new: bytes, *, by_modify: bool) -> None:
@@ -223,7 +238,7 @@ def _settle_must_change(connection: Any, write: Write) -> None:
         message = connection.search_ext(write.dn, ldap.SCOPE_BASE, "(objectClass=*)", ["pwdReset"])
         _, found, _, _ = connection.result3(message, timeout=write.seconds)
         is_set = any(value == b"TRUE" for _, values in found for value in values.get("pwdReset", ()))
-        wanted = write.keep_must_change and write.had_reset
+        wanted = write.keep_must_change and write.must_change
         if is_set != wanted:
             change = (ldap.MOD_REPLACE, "pwdReset", [b"TRUE"] if wanted else None)
             connection.result3(connection.modify_ext(write.dn, [change]), timeout=write.seconds)

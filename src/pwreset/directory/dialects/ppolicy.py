@@ -7,11 +7,11 @@ named `cn=default`; where neither fits, nothing is told. What is told helps peop
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import ldap
 
-from pwreset.directory.entries import Entry
+from pwreset.directory.entries import Entry, read_time
 from pwreset.directory.names import is_below, read_dn
 from pwreset.directory.pool import Pool
 from pwreset.reset.policy import Rule, RuleCode
@@ -30,15 +30,27 @@ MOST_POLICIES = 50
 DEFAULT_NAME = "default"
 
 
-class Policies:
-    """Reads the policy that holds for a person."""
+class PpolicyPolicies:
+    """Reads the policy that holds for a person; see `dialects.Policies`."""
 
     def __init__(self, pool: Pool, base_dn: str) -> None:
         self._pool = pool
         self._base_dn = base_dn
         self._top: str | None = None
 
-    async def policy_of(self, dn: str) -> Entry | None:
+    async def rules(self, dn: str) -> tuple[Rule, ...]:
+        """See `dialects.Policies.rules`."""
+        policy = await self._policy_of(dn)
+        return () if policy is None else rules_of(policy)
+
+    async def lock_is_over(self, entry: Entry) -> bool:
+        """A lock after failed log-ins may end by itself; the attribute stays until the next log-in."""
+        since = read_time(entry.text("pwdAccountLockedTime"))
+        policy = await self._policy_of(entry.dn)
+        lasts = None if policy is None else lockout_duration(policy)
+        return since is not None and lasts is not None and since + lasts <= datetime.now(UTC)
+
+    async def _policy_of(self, dn: str) -> Entry | None:
         """The policy entry that holds for this DN, as far as it can be read and told. Raises DirectoryUnavailable."""
         own = await self._read(dn, ("pwdPolicySubentry",))
         named = own.text("pwdPolicySubentry") if own is not None else ""
