@@ -21,6 +21,10 @@ LOGIN_ATTRIBUTES = ("uid", "cn", "mail")
 class DirectoryLab(Protocol):
     """A directory and the hands of its administrator."""
 
+    # What this kind of server does; what others do instead has tests of its own.
+    holds_resets_to_history: bool  # and to the minimum age
+    ends_old_passwords: bool
+
     def directory(self, **settings: Any) -> Directory:
         """The adapter under test, with these settings of the domain."""
         ...
@@ -58,6 +62,9 @@ class DirectoryLab(Protocol):
 
 class SlapdLab:
     """The real one."""
+
+    holds_resets_to_history = True
+    ends_old_passwords = True
 
     def __init__(self, server: LabSlapd, *, start_tls: bool) -> None:
         self._server = server
@@ -134,6 +141,9 @@ class SlapdLab:
 
 class FakeLab:
     """The one in memory."""
+
+    holds_resets_to_history = True
+    ends_old_passwords = True
 
     def __init__(self) -> None:
         self._tree = FakeTree()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,9 +23,10 @@ from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome, Directory
 from pwreset.secret import Secret
 from tests.contract.directory_labs import DirectoryLab, FakeLab, SlapdLab
+from tests.contract.samba_lab import SambaLab
 from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, password_of
 
-NEW = Secret("seven quiet lanterns")
+NEW = Secret("Seven quiet lanterns, at 9")  # complex enough for every server
 HOSTILE_NAMES = (
     "*",
     "p*",
@@ -41,19 +43,39 @@ HOSTILE_NAMES = (
 )
 
 
-@pytest.fixture(
-    params=[
-        "fake",
-        pytest.param("ldaps", marks=pytest.mark.servers),
-        pytest.param("starttls", marks=pytest.mark.servers),
+KINDS: dict[str, type[DirectoryLab]] = {
+    "fake": FakeLab,
+    "ldaps": SlapdLab,
+    "starttls": SlapdLab,
+    "samba": SambaLab,
+    "samba-starttls": SambaLab,
+}
+
+
+def labs(**wanted: bool) -> list[Any]:
+    """The kinds of directory that are so."""
+    return [
+        pytest.param(name, marks=() if kind is FakeLab else pytest.mark.servers)
+        for name, kind in KINDS.items()
+        if all(getattr(kind, trait) is value for trait, value in wanted.items())
     ]
-)
+
+
+def only(**wanted: bool) -> pytest.MarkDecorator:
+    """Run a test on those kinds only."""
+    return pytest.mark.parametrize("lab", labs(**wanted), indirect=True)
+
+
+@pytest.fixture(params=labs())
 async def lab(request: pytest.FixtureRequest) -> AsyncIterator[DirectoryLab]:
     made: DirectoryLab
+    start_tls = request.param.endswith("starttls")
     if request.param == "fake":
         made = FakeLab()
+    elif KINDS[request.param] is SambaLab:
+        made = SambaLab(request.getfixturevalue("samba"), start_tls=start_tls)
     else:
-        made = SlapdLab(request.getfixturevalue("slapd"), start_tls=request.param == "starttls")
+        made = SlapdLab(request.getfixturevalue("slapd"), start_tls=start_tls)
     yield made
     await made.close()
 
@@ -384,6 +406,7 @@ async def test_the_person_logs_in_with_the_new_password(lab: DirectoryLab) -> No
     assert lab.accepts(uid, NEW.reveal())
 
 
+@only(ends_old_passwords=True)
 async def test_the_old_password_is_over(lab: DirectoryLab) -> None:
     directory, uid = lab.directory(), lab.add_person()
     await directory.set_password(await directory.find(uid), NEW)
@@ -392,7 +415,7 @@ async def test_the_old_password_is_over(lab: DirectoryLab) -> None:
 
 async def test_a_password_may_hold_all_of_unicode_and_256_characters(lab: DirectoryLab) -> None:
     directory, uid = lab.directory(), lab.add_person()
-    password = ("naïve パスワード 🦊 " * 20)[:256]
+    password = ("Naïve パスワード 🦊 " * 20)[:256]
     await directory.set_password(await directory.find(uid), Secret(password))
     assert await directory.bind(lab.dn(uid), Secret(password)) is BindOutcome.RIGHT
 
@@ -410,7 +433,7 @@ async def test_a_change_elsewhere_shows_in_the_password_mark(lab: DirectoryLab) 
     await directory.set_password(await directory.find(uid), NEW)
     before = await directory.find(uid)
     await asyncio.sleep(1.1)  # OpenLDAP's pwdChangedTime counts in seconds
-    lab.change_password_elsewhere(uid, "changed at the help desk")
+    lab.change_password_elsewhere(uid, "Changed at the help desk, 1")
     assert (await directory.find_by_id(before.id)).password_mark != before.password_mark
 
 
@@ -427,11 +450,13 @@ async def test_a_refused_password_changes_nothing(lab: DirectoryLab) -> None:
     assert (await directory.find_by_id(before.id)).password_mark == before.password_mark
 
 
+@only(holds_resets_to_history=True)
 async def test_the_present_password_is_refused(lab: DirectoryLab) -> None:
     directory, uid = lab.directory(), lab.add_person()
     assert await refusal_of(directory, await directory.find(uid), password_of(uid)) == (Rule(RuleCode.HISTORY, 5),)
 
 
+@only(holds_resets_to_history=True)
 async def test_a_former_password_is_refused(lab: DirectoryLab) -> None:
     directory, uid = lab.directory(), lab.add_person()
     user = await directory.find(uid)
@@ -439,10 +464,34 @@ async def test_a_former_password_is_refused(lab: DirectoryLab) -> None:
     assert await refusal_of(directory, user, password_of(uid)) == (Rule(RuleCode.HISTORY, 5),)
 
 
+@only(holds_resets_to_history=True)
 async def test_a_change_soon_after_another_is_refused_where_the_policy_says_so(lab: DirectoryLab) -> None:
     directory, uid = lab.directory(), lab.add_person(policy="strict")
     refused = await refusal_of(directory, await directory.find(uid), NEW.reveal())
     assert refused == (Rule(RuleCode.TOO_YOUNG, 60),)
+
+
+@only(holds_resets_to_history=False)
+async def test_a_former_password_is_taken_where_resets_are_not_held_to_the_history(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    await directory.set_password(user, NEW)
+    await directory.set_password(user, Secret(password_of(uid)))
+    assert lab.accepts(uid, password_of(uid))
+
+
+@only(holds_resets_to_history=False)
+async def test_a_change_soon_after_another_is_taken_where_resets_are_not_held_to_the_age(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person(policy="strict")
+    await directory.set_password(await directory.find(uid), NEW)
+    assert lab.accepts(uid, NEW.reveal())
+
+
+@only(ends_old_passwords=False)
+async def test_an_old_password_that_still_binds_is_no_failed_change(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.set_password(await directory.find(uid), NEW)
+    assert (lab.accepts(uid, password_of(uid)), lab.accepts(uid, NEW.reveal())) == (True, True)
 
 
 async def test_a_stricter_policy_asks_for_more_characters(lab: DirectoryLab) -> None:

@@ -288,7 +288,8 @@ class Domain(Section, frozen=True):
         Meta(description="Accept CA certificates without the extensions that Python 3.13's strict X.509 check wants."),
     ] = False
     dialect: Annotated[
-        Literal["auto", "openldap"], Meta(description="How this kind of directory wants a password written.")
+        Literal["auto", "openldap", "active-directory"],
+        Meta(description="What kind of directory it is; `auto` asks the directory. Samba is `active-directory`."),
     ] = "auto"
     timeout_seconds: Annotated[Seconds, Meta(description="Deadline for each answer of the directory.")] = 5.0
     connections: Annotated[Annotated[int, Meta(ge=1, le=16)], Meta(description="Shared connections for searches.")] = 2

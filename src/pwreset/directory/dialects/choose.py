@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pwreset.directory.dialects import Dialect
+from pwreset.directory.dialects.active_directory import ActiveDirectory
 from pwreset.directory.dialects.openldap import OpenLdap
 from pwreset.directory.rootdse import RootDse
 
 AUTO = "auto"
-DIALECTS: dict[str, Callable[[], Dialect]] = {"openldap": OpenLdap}
+DIALECTS: dict[str, Callable[[], Dialect]] = {"openldap": OpenLdap, "active-directory": ActiveDirectory}
+ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"  # LDAP_CAP_ACTIVE_DIRECTORY_OID, [MS-ADTS] 3.1.1.3.4.3
 
 
 def dialect_named(name: str) -> Dialect | None:
@@ -17,6 +19,8 @@ def dialect_named(name: str) -> Dialect | None:
     return None if name == AUTO else DIALECTS[name]()
 
 
-def dialect_of(root: RootDse) -> Dialect:  # noqa: ARG001 - one is known so far
+def dialect_of(root: RootDse) -> Dialect:
     """The dialect of the server with this rootDSE."""
+    if root.has("supportedCapabilities", ACTIVE_DIRECTORY):
+        return ActiveDirectory()
     return OpenLdap()

@@ -1,0 +1,219 @@
+"""Active Directory and Samba: `unicodePwd`, account states, memberships with nested and primary groups.
+
+A reset by a service account ignores history and minimum age, unless the domain controller knows the policy hints
+control; Samba 4.17 does not. A reset does not unlock: `lockoutTime` is set to 0 in the same modification. The old
+password still binds for an hour on both (Windows: for log-ins that are not Kerberos).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import ldap
+from ldap.controls import RequestControl
+
+from pwreset.directory.dialects import Policies, Write
+from pwreset.directory.dialects.ad_policy import AdPolicies, read_for_judging
+from pwreset.directory.dialects.ad_values import (
+    PASSWORD_EXPIRED,
+    PASSWORD_MUST_CHANGE,
+    PASSWORD_RESTRICTION,
+    error_code,
+    log_in_code,
+    octets,
+    read_ticks,
+    written_password,
+)
+from pwreset.directory.entries import Entry
+from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, ReadOnly, Refused, Unwilling
+from pwreset.directory.pool import PARTIAL_SECRETS, Pool
+from pwreset.reset.model import AccountState
+from pwreset.reset.policy import RuleCode
+from pwreset.reset.ports import BindOutcome
+from pwreset.secret import Secret
+
+# userAccountControl, and what is computed for it ([MS-ADTS] 2.2.16, 3.1.1.4.5.17).
+ACCOUNT_DISABLED = 0x2
+LOCKED_OUT = 0x10
+PASSWORD_NEVER_EXPIRES = 0x10000
+
+# LDAP_SERVER_POLICY_HINTS_OID and its deprecated number ([MS-ADTS] 3.1.1.3.4.1.27): the policy holds for resets too.
+POLICY_HINTS = ("1.2.840.113556.1.4.2239", "1.2.840.113556.1.4.2066")
+ENFORCE_POLICY = b"\x30\x03\x02\x01\x01"  # SEQUENCE { INTEGER 1 }
+
+NOBODY = "(!(objectClass=*))"
+READ_ONLY = "it does not write passwords (is it a read-only domain controller, or the global catalog?)"
+# A value that is no password in quotation marks: refused in any case, but as forbidden without the right.
+NO_PASSWORD = b"x"
+
+# What a result code means for a write, where Active Directory's own code says nothing.
+MEANINGS: tuple[tuple[type[ldap.LDAPError], Callable[[], Exception]], ...] = (
+    (ldap.SERVER_DOWN, Lost),
+    (ldap.CONNECT_ERROR, Lost),
+    (ldap.TIMEOUT, Lost),
+    (ldap.INSUFFICIENT_ACCESS, Denied),
+    (ldap.STRONG_AUTH_REQUIRED, Denied),
+    (ldap.CONFIDENTIALITY_REQUIRED, Denied),
+    (ldap.CONSTRAINT_VIOLATION, functools.partial(Refused, RuleCode.QUALITY)),
+    (ldap.INVALID_SYNTAX, functools.partial(Refused, RuleCode.QUALITY)),
+    (ldap.UNWILLING_TO_PERFORM, functools.partial(ReadOnly, READ_ONLY)),
+    (ldap.REFERRAL, functools.partial(ReadOnly, READ_ONLY)),
+    (ldap.NO_SUCH_ATTRIBUTE, Raced),
+    (ldap.TYPE_OR_VALUE_EXISTS, Raced),
+    (ldap.BUSY, Busy),
+    (ldap.UNAVAILABLE, Busy),
+    (ldap.TIMELIMIT_EXCEEDED, Busy),
+    (ldap.ADMINLIMIT_EXCEEDED, Busy),
+    (ldap.OTHER, Busy),
+    (ldap.NO_SUCH_OBJECT, Gone),
+)
+NOT_RIGHT = (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX)
+DENIALS = (ldap.INSUFFICIENT_ACCESS, ldap.STRONG_AUTH_REQUIRED, ldap.CONFIDENTIALITY_REQUIRED)
+REFUSALS = (ldap.UNWILLING_TO_PERFORM, ldap.CONSTRAINT_VIOLATION, ldap.INVALID_SYNTAX)
+
+
+class ActiveDirectory:
+    """The dialect of Active Directory and of Samba."""
+
+    name = "active-directory"
+    attributes: tuple[str, ...] = (
+        "objectGUID",
+        "userAccountControl",
+        "msDS-User-Account-Control-Computed",
+        "accountExpires",
+        "lockoutTime",
+        "pwdLastSet",
+        "uSNChanged",
+        "whenChanged",
+        "adminCount",
+    )
+
+    def identity(self, entry: Entry) -> str:
+        """[MS-ADTS] 2.2.25: the first three fields have their little end first."""
+        values = entry.raw("objectGUID")
+        return str(UUID(bytes_le=values[0])) if values else ""
+
+    def identity_filter(self, identity: str) -> str:
+        """The same, as bytes."""
+        try:
+            return f"(objectGUID={octets(UUID(identity).bytes_le)})"
+        except ValueError:
+            return NOBODY
+
+    def state(self, entry: Entry) -> AccountState:
+        """An account that has expired is as good as disabled; whether a lock still holds the server computes."""
+        expires = read_ticks(entry.text("accountExpires"))
+        if _number(entry, "userAccountControl") & ACCOUNT_DISABLED or (expires and expires <= datetime.now(UTC)):
+            return AccountState.DISABLED
+        if entry.text("msDS-User-Account-Control-Computed"):
+            locked = bool(_number(entry, "msDS-User-Account-Control-Computed") & LOCKED_OUT)
+        else:
+            locked = read_ticks(entry.text("lockoutTime")) is not None
+        return AccountState.LOCKED if locked else AccountState.ACTIVE
+
+    def must_change(self, entry: Entry) -> bool:
+        """Time 0, unless the password never expires."""
+        never = _number(entry, "userAccountControl") & PASSWORD_NEVER_EXPIRES
+        return entry.text("pwdLastSet") == "0" and not never
+
+    def is_protected(self, entry: Entry) -> bool:
+        """Whom AdminSDHolder guards, or once did: administrators of any kind."""
+        return entry.text("adminCount") == "1"
+
+    def password_mark(self, entry: Entry) -> str:
+        """The same on all domain controllers."""
+        return entry.text("pwdLastSet")
+
+    def entry_mark(self, entry: Entry) -> str:
+        """Each domain controller counts by itself: a mark of another one differs, which errs on the safe side."""
+        return entry.text("uSNChanged", "whenChanged")
+
+    def write(self, connection: Any, write: Write) -> None:
+        """One modification; see `Dialect.write`."""
+        if write.root.has("supportedCapabilities", PARTIAL_SECRETS):
+            raise ReadOnly(READ_ONLY)
+        hints = next((one for one in POLICY_HINTS if write.root.has("supportedControl", one)), None)
+        controls = [RequestControl(hints, True, ENFORCE_POLICY)] if hints else []  # noqa: FBT003 - its own signature
+        changes = [(ldap.MOD_REPLACE, "unicodePwd", [written_password(write.password.reveal())])]
+        if write.was_locked:
+            changes.append((ldap.MOD_REPLACE, "lockoutTime", [b"0"]))
+        if write.must_change and write.keep_must_change:
+            changes.append((ldap.MOD_REPLACE, "pwdLastSet", [b"0"]))
+        write.begun = True
+        try:
+            connection.result3(connection.modify_ext(write.dn, changes, controls), timeout=write.seconds)
+        except ldap.LDAPError as error:
+            raise _meaning(error, connection, write, held_to_age=hints is not None) from error
+        write.done = True
+
+    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
+        """See `Dialect.try_password`. The codes come with the right password only."""
+        try:
+            connection.result3(connection.simple_bind(dn, password.reveal()), timeout=seconds)
+        except NOT_RIGHT as error:
+            overdue = log_in_code(error) in (PASSWORD_EXPIRED, PASSWORD_MUST_CHANGE)
+            return BindOutcome.EXPIRED if overdue else BindOutcome.WRONG
+        except (UnicodeError, ValueError):  # lone surrogates, NUL
+            return BindOutcome.WRONG
+        return BindOutcome.RIGHT
+
+    def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
+        """Write what can be no password: refused as such with the right, as forbidden without it."""
+        try:
+            message = connection.modify_ext(dn, [(ldap.MOD_REPLACE, "unicodePwd", [NO_PASSWORD])])
+            connection.result3(message, timeout=seconds)
+        except DENIALS:
+            return False
+        except REFUSALS:
+            return True
+        return True
+
+    def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002 - the domain is known by the rootDSE
+        """The resultant PSO, else the domain's policy."""
+        return AdPolicies(pool)
+
+    async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:
+        """By tokenGroups, which knows nested and primary groups of the domain; with what the entry says itself."""
+        told = tuple(entry.texts("memberOf"))
+        try:
+            found = await pool.search(entry.dn, ldap.SCOPE_BASE, "(objectClass=*)", ("tokenGroups",))
+        except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
+            return told
+        identifiers = Entry(found[0]).raw("tokenGroups") if found else []
+        if not identifiers:
+            return told
+        top = (await pool.root()).text("defaultNamingContext")
+        wanted = "".join(f"(objectSid={octets(identifier)})" for identifier in identifiers)
+        groups = await pool.search(top, ldap.SCOPE_SUBTREE, f"(|{wanted})", ("1.1",))
+        return tuple(dict.fromkeys((*told, *(dn for dn, _ in groups))))
+
+
+def _meaning(error: ldap.LDAPError, connection: Any, write: Write, *, held_to_age: bool) -> Exception:
+    """What a refused write means, by Active Directory's code and by result code."""
+    if error_code(error) == PASSWORD_RESTRICTION:
+        return Refused(_broken_rule(connection, write, held_to_age=held_to_age))
+    return next(
+        (meaning() for kind, meaning in MEANINGS if isinstance(error, kind)),
+        Unwilling(f"it refuses to write: {type(error).__name__}"),
+    )
+
+
+def _broken_rule(connection: Any, write: Write, *, held_to_age: bool) -> RuleCode:
+    """All rules have one code in Active Directory; the policy tells which one it was."""
+    top = write.root.text("defaultNamingContext")
+    try:
+        policy, person = read_for_judging(connection, write.dn, top, write.seconds)
+    except ldap.LDAPError:
+        return RuleCode.QUALITY
+    if policy is None:
+        return RuleCode.QUALITY
+    return policy.broken_by(write.password.reveal(), person, held_to_age=held_to_age)
+
+
+def _number(entry: Entry, attribute: str) -> int:
+    text = entry.text(attribute)
+    return int(text) if text.lstrip("-").isdecimal() else 0
