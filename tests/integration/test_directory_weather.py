@@ -113,6 +113,32 @@ async def advice_of(directory: LdapDirectory) -> str:
     return server.detail
 
 
+# --- which server is written to ---
+
+
+async def test_a_read_only_server_is_left_for_one_that_writes(
+    own_slapd: LabSlapd, tmp_path: Path, directories: Directories
+) -> None:
+    own_slapd.configure("olcDatabase={1}mdb,cn=config", olcReadOnly="TRUE")
+    with LabSlapd(tmp_path / "writable") as writable:
+        directory = directories.on(own_slapd, own_slapd.uri, writable.uri, start_tls=False, allow_plain_ldap=True)
+        await in_time(directory.set_password(await directory.find("jdoe"), NEW))
+        assert writable.accepts(dn_of("jdoe"), NEW.reveal())
+
+
+async def test_a_connection_for_writes_that_broke_while_it_rested_costs_no_write(
+    own_slapd: LabSlapd, directories: Directories
+) -> None:
+    directory = directories.on(own_slapd)
+    user = await directory.find("jdoe")
+    await in_time(directory.set_password(user, NEW))
+    own_slapd.kill()
+    own_slapd.start()
+    await eventually(lambda: directory.find("jdoe"))
+    await in_time(directory.set_password(user, Secret("eight quiet lanterns")))
+    assert own_slapd.accepts(dn_of("jdoe"), "eight quiet lanterns")
+
+
 # --- servers that are not there, or not who they should be ---
 
 

@@ -140,10 +140,10 @@ async def _try(credentials: Credentials, address: str, services: Services, *, tr
     async with services.log_ins.entry_lock(dn):
         by_account, beyond = _by_account(dn, services), _beyond(dn)
         _refuse_if_limited(await services.counters.peek(*(beyond if trusted else by_account), now))
-        if (
-            not credentials.password
-            or await services.directories[name.domain].bind(dn, credentials.password) is BindOutcome.WRONG
-        ):
+        outcome = BindOutcome.WRONG
+        if credentials.password:
+            outcome = await services.directories[name.domain].bind(dn, credentials.password)
+        if outcome is BindOutcome.WRONG:
             services.log_ins.distrust(address, credentials.login.casefold())
             if await services.counters.take(*by_account, now) is not None:
                 await services.counters.take(*beyond, now)
@@ -151,6 +151,10 @@ async def _try(credentials: Credentials, address: str, services: Services, *, tr
             raise BadCredentials
         await services.counters.forget(by_account[0])
         await services.counters.forget(beyond[0])
+    if outcome is BindOutcome.EXPIRED:
+        # The directory would let him do nothing before he has changed it; nor do we. It was no guess, so it counts not.
+        await _failed(credentials, address, "password-expired", services)
+        raise BadCredentials
     return await _succeeded(credentials, Manager(dn, credentials.login, name.domain, scope), address, services)
 
 

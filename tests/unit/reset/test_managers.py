@@ -57,6 +57,14 @@ async def test_who_is_no_manager_gets_one_and_the_same_answer(login: str, passwo
     assert str(refusal.value) == "Invalid username or password"
 
 
+@pytest.mark.parametrize("why", ["expired", "must_change"])
+async def test_a_manager_whose_password_has_expired_or_must_be_changed_stays_outside(why: str) -> None:
+    world = World()
+    setattr(world.directory.tree.people["uuid-boss"], why, True)
+    with pytest.raises(BadCredentials):
+        await enter(world)
+
+
 async def test_only_a_managers_password_is_ever_tried() -> None:
     world = World()
     await fail(world, 2, login="EXAMPLE\\jane")
