@@ -274,6 +274,10 @@ async def test_an_administrator_whom_the_directory_guards_cannot_be_written(samb
 # --- who is protected, who is a manager ---
 
 
+async def test_the_mark_of_administrators_can_be_disregarded(make: Make) -> None:
+    assert not (await make(protect_admin_count=False).find("root-admin")).protected
+
+
 async def test_an_administrator_whom_the_directory_guards_is_protected(make: Make) -> None:
     assert (await make().find("root-admin")).protected
 

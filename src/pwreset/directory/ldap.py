@@ -220,7 +220,8 @@ class LdapDirectory:
         return found[0][0]
 
     async def _user(self, kind: Kind, entry: Entry, *, fresh: bool) -> User:
-        protected = kind.dialect.is_protected(entry) or await self._is_protected(kind, entry, fresh=fresh)
+        guarded = self._settings.protect_admin_count and kind.dialect.is_protected(entry)
+        protected = guarded or await self._is_protected(kind, entry, fresh=fresh)
         user = kind.reader.user(entry, protected=protected, whole=fresh)
         if not user.id:
             # Links are bound to it: without, all people would look like one, and each new link would end all others.

@@ -342,6 +342,12 @@ class Domain(Section, frozen=True):
         ),
     ] = ()
     protect_managers: Annotated[bool, Meta(description="Whether the managers themselves are refused links.")] = True
+    protect_admin_count: Annotated[
+        bool,
+        Meta(
+            description="Active Directory: whether accounts with `adminCount=1`, which it guards as administrators' or once did, never get a link."
+        ),
+    ] = True
     unlock: Annotated[
         bool,
         Meta(
