@@ -257,7 +257,7 @@ class Pool:
         trouble = Trouble(Kind.TIMEOUT)
         for server in self._in_order(writing=writing):
             try:
-                work = functools.partial(self._connect_and_log_in, server, seconds, logged_in=logged_in)
+                work = functools.partial(self._connect_twice, server, seconds, logged_in=logged_in)
                 session = await self._threads.run(work, seconds + GRACE_SECONDS, _discard)
             except TimeoutError:
                 trouble = Trouble(Kind.TIMEOUT)
@@ -274,6 +274,16 @@ class Pool:
             self._mark_bad(server.uri, trouble.kind)
         self._last_failure = time.monotonic(), trouble
         raise self._failure(trouble)
+
+    def _connect_twice(self, server: Server, seconds: float, *, logged_in: bool) -> Session:
+        """A connection cut while it is made says nothing of the server yet, so it is made once more, in the same time."""
+        until = time.monotonic() + seconds
+        try:
+            return self._connect_and_log_in(server, seconds, logged_in=logged_in)
+        except Trouble as trouble:
+            if trouble.kind is not Kind.CUT:
+                raise
+        return self._connect_and_log_in(server, max(0.1, until - time.monotonic()), logged_in=logged_in)
 
     def _connect_and_log_in(self, server: Server, seconds: float, *, logged_in: bool) -> Session:
         until = time.monotonic() + seconds
