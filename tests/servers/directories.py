@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.dirsrv import LabDirsrv
 from tests.servers.samba import LabSamba
 from tests.servers.slapd import LabSlapd
 
@@ -34,4 +35,18 @@ def person(slapd: LabSlapd) -> str:
 def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSamba]:
     """A running Active Directory domain controller, shared like `slapd`."""
     with LabSamba(tmp_path_factory.mktemp("samba") / "directory") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dirsrv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabDirsrv]:
+    """A running 389 Directory Server, shared like `slapd`."""
+    with LabDirsrv(tmp_path_factory.mktemp("dirsrv") / "directory") as server:
+        yield server
+
+
+@pytest.fixture
+def own_dirsrv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabDirsrv]:
+    """A running 389 Directory Server for one test, like `own_slapd`."""
+    with LabDirsrv(tmp_path_factory.mktemp("own-dirsrv") / "directory") as server:
         yield server
