@@ -2,6 +2,9 @@
 
 Only `X-Forwarded-For` and `X-Forwarded-Proto` are read, and only from a peer in `server.trusted_proxies`. `Forwarded`
 (RFC 7239) is not: a proxy that writes the one hands the other through as the client wrote it. No header makes links.
+
+A proxy on this machine that nobody listed would lend its loopback address to everybody. What such a peer forwards has an
+unknown client, who is in no network.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 REMEMBERED_AT_MOST = 10_000
+UNKNOWN = "unknown"  # the client behind a proxy on this machine that is not trusted; lies in no network
+FORWARDED = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -70,8 +75,13 @@ class Origins:
         self._proxies = Networks(trusted_proxies)
 
     def address_of(self, peer: str, headers: RawHeaders) -> str:
-        """The client's address: the peer's own, or the rightmost hop that is no trusted proxy."""
+        """The client's address: the peer's own, or the rightmost hop that is no trusted proxy.
+
+        UNKNOWN when a peer on this machine that is no trusted proxy says that it speaks for somebody else.
+        """
         if not self._proxies or not self._proxies.hold(peer):
+            if LOOPBACK.hold(peer) and any(name in FORWARDED for name, _ in headers):
+                return UNKNOWN
             return _plain(peer)
         nearest = peer
         for hop in reversed(_list(b"x-forwarded-for", headers)):

@@ -10,12 +10,13 @@ from math import ceil
 
 from starlette.types import Receive, Scope
 
+from pwreset import logs
 from pwreset.errors import BadCredentials, NetworkNotAllowed, PwresetError, TooManyFailures
 from pwreset.logs import correlation
 from pwreset.reset.managers import log_in
 from pwreset.reset.model import Asker, Manager, Origin
 from pwreset.reset.services import Services
-from pwreset.web.access import Networks
+from pwreset.web.access import UNKNOWN, Networks
 from pwreset.web.answer import JSON, NO_SNIFF, NO_STORE, Answer, RawHeaders
 from pwreset.web.basic import CHALLENGE, read_basic
 from pwreset.web.health import Health
@@ -29,6 +30,12 @@ HEADERS: RawHeaders = [JSON, NO_STORE, NO_SNIFF]
 CLOSE = (b"connection", b"close")
 CHALLENGED = (b"www-authenticate", CHALLENGE.encode())
 UNAUTHORIZED = 401
+UNLISTED_PROXY = (
+    "A proxy on this machine forwards calls, so nobody knows whom they come from. Put its address, 127.0.0.1 or ::1, into"
+    " server.trusted_proxies, and let it set X-Forwarded-For."
+)
+
+log = logs.get("web")
 
 
 class BodyTooLarge(Exception):
@@ -64,6 +71,8 @@ class ManagerEndpoint:
         except BodyTooLarge as error:
             body = error
         if not self._allowed.hold(address):
+            if address == UNKNOWN:
+                log.warning("call through a proxy that is not trusted", advice=UNLISTED_PROXY)
             return refuse(403, as_failure(NetworkNotAllowed()))
         if not safe:
             return refuse(403, Failure(INVALID_REQUEST, "HTTPS is required"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pwreset.web.access import Networks, Origins
+from pwreset.web.access import UNKNOWN, Networks, Origins
 
 PROXY = "10.0.0.1"
 OTHER_PROXY = "10.0.0.2"
@@ -75,8 +75,24 @@ def test_the_client_is_the_rightmost_hop_that_is_no_trusted_proxy(
     assert Origins([PROXY, OTHER_PROXY]).address_of(peer, headers) == address
 
 
-def test_without_trusted_proxies_no_header_is_believed() -> None:
-    assert Origins([]).address_of("127.0.0.1", forwarded(PERSON)) == "127.0.0.1"
+@pytest.mark.parametrize("said", [PERSON, "127.0.0.1"])
+def test_without_trusted_proxies_no_header_is_believed(said: str) -> None:
+    assert Origins([]).address_of(OTHER_PROXY, forwarded(said)) == OTHER_PROXY
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"forwarded", b"x-real-ip"])
+@pytest.mark.parametrize("trusted", [[], [PROXY]])
+def test_whom_a_proxy_on_this_machine_that_is_not_trusted_speaks_for_is_unknown(
+    peer: str, name: bytes, trusted: list[str]
+) -> None:
+    address = Origins(trusted).address_of(peer, [(name, b"127.0.0.1")])
+    assert address == UNKNOWN
+    assert not Networks(["0.0.0.0/0", "::/0"]).hold(address)
+
+
+def test_a_caller_on_this_machine_is_known() -> None:
+    assert Origins([]).address_of("127.0.0.1", [(b"host", b"localhost")]) == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
