@@ -26,7 +26,11 @@ TYPED_WRONG = "Wr0ng-manager-word"
 MORE_SETTINGS = {
     "log": {"level": "debug", "format": "json"},
     "delivery": {"wait_seconds": 1.0},
-    "limits": {"failed_logins_per_account": 100, "failed_logins_per_address_per_minute": 100},
+    "limits": {
+        "failed_logins_per_account": 100,
+        "failed_logins_per_account_per_day": 100,
+        "failed_logins_per_address_per_minute": 100,
+    },
     "domains": {"EXAMPLE": {"timeout_seconds": 1.0}},
 }
 

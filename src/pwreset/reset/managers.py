@@ -11,7 +11,6 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from weakref import WeakValueDictionary
 from pwreset.errors import BadCredentials, DomainMissing, DomainUnknown, TooManyFailures, UserAmbiguous, UserUnknown
 from pwreset.logs import correlation
 from pwreset.reset.audit import Event
+from pwreset.reset.gates import Gates
 from pwreset.reset.model import AuditEvent, Manager
 from pwreset.reset.ports import BindOutcome, Limit
 from pwreset.secret import Secret
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 ACCOUNT_WINDOW = timedelta(minutes=15)
 ADDRESS_WINDOW = timedelta(minutes=1)
-TRUST = timedelta(hours=24)  # how long an address and account that succeeded are exempt from what strangers use up
+DAY = timedelta(days=1)
+TRUST = timedelta(days=30)  # how long an address and account that succeeded are exempt from what strangers use up
 FAILURES_OF_THE_EXEMPT = 1
 REMEMBERED_AT_MOST = 1000
 
@@ -58,7 +59,7 @@ class LogIns:
         self._managers: OrderedDict[bytes, tuple[Manager, datetime]] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], datetime] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self._gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self.gates = Gates()
 
     def lock(self, login: str) -> asyncio.Lock:
         """Log-ins under one name go one by one, so that the second is remembered from the first."""
@@ -70,10 +71,6 @@ class LogIns:
         Another lock than the login's, also when the login is the DN: it is taken while that one is held.
         """
         return self._locks.setdefault(("entry", dn.casefold()), asyncio.Lock())
-
-    def gate(self, address: str, width: int) -> AbstractAsyncContextManager[None]:
-        """So many log-ins from one address at once, so that a burst does not slip past the address's limit."""
-        return self._gates.setdefault(address, asyncio.Semaphore(width)) if width else nullcontext()
 
     def recall(self, credentials: Credentials, now: datetime) -> Manager | None:
         """The manager with these credentials, if they succeeded lately."""
@@ -124,8 +121,7 @@ async def _log_in(credentials: Credentials, address: str, services: Services) ->
     if services.log_ins.trusts(address, credentials.login.casefold(), services.clock.now()):
         return await _try(credentials, address, services, trusted=True)
     key, limit = _by_address(address, services)
-    async with services.log_ins.gate(address, limit.count):
-        _refuse_if_limited(await services.counters.peek(key, limit, services.clock.now()))
+    async with services.log_ins.gates.through(key, limit, services):
         return await _try(credentials, address, services, trusted=False)
 
 
@@ -139,18 +135,20 @@ async def _try(credentials: Credentials, address: str, services: Services, *, tr
         raise BadCredentials from None
     async with services.log_ins.entry_lock(dn):
         by_account, beyond = _by_account(dn, services), _beyond(dn)
-        _refuse_if_limited(await services.counters.peek(*(beyond if trusted else by_account), now))
+        for window in (beyond,) if trusted else by_account:
+            _refuse_if_limited(await services.counters.peek(*window, now))
         outcome = BindOutcome.WRONG
         if credentials.password:
             outcome = await services.directories[name.domain].bind(dn, credentials.password)
         if outcome is BindOutcome.WRONG:
             services.log_ins.distrust(address, credentials.login.casefold())
-            if await services.counters.take(*by_account, now) is not None:
+            waits = [await services.counters.take(*window, now) for window in by_account]
+            if any(wait is not None for wait in waits):
                 await services.counters.take(*beyond, now)
             await _failed(credentials, address, "wrong-password", services)
             raise BadCredentials
-        await services.counters.forget(by_account[0])
-        await services.counters.forget(beyond[0])
+        for key, _ in (*by_account, beyond):
+            await services.counters.forget(key)
     if outcome is BindOutcome.EXPIRED:
         # The directory would let him do nothing before he has changed it; nor do we. It was no guess, so it counts not.
         await _failed(credentials, address, "password-expired", services)
@@ -204,9 +202,16 @@ def _by_address(address: str, services: Services) -> tuple[str, Limit]:
     )
 
 
-def _by_account(dn: str, services: Services) -> tuple[str, Limit]:
-    """The entry's counter, whichever of its names and of its domains a log-in comes through."""
-    return f"login-account:{dn.casefold()}", Limit(services.settings.limits.failed_logins_per_account, ACCOUNT_WINDOW)
+def _by_account(dn: str, services: Services) -> tuple[tuple[str, Limit], ...]:
+    """The entry's counters, whichever of its names and of its domains a log-in comes through.
+
+    The second stops who guesses slowly: many directories count failures until the next success.
+    """
+    limits, entry = services.settings.limits, dn.casefold()
+    return (
+        (f"login-account:{entry}", Limit(limits.failed_logins_per_account, ACCOUNT_WINDOW)),
+        (f"login-account-day:{entry}", Limit(limits.failed_logins_per_account_per_day, DAY)),
+    )
 
 
 def _beyond(dn: str) -> tuple[str, Limit]:

@@ -224,6 +224,12 @@ class Limits(Section, frozen=True):
             description="Failed log-ins of one manager's account in 15 minutes; keep it below the directory's own lock-out."
         ),
     ] = 3
+    failed_logins_per_account_per_day: Annotated[
+        Count,
+        Meta(
+            description="Failed log-ins of one manager's account in 24 hours without a success; for directories that count failures for longer than 15 minutes."
+        ),
+    ] = 4
     failed_logins_per_address_per_minute: Annotated[Count, Meta(description="Failed log-ins from one address.")] = 10
     page_requests_per_address_per_minute: Annotated[
         Count, Meta(description="Requests for people's pages from one IPv4 address or IPv6 /64.")
