@@ -220,6 +220,46 @@ async def test_a_websocket_is_not_served_and_its_connection_ends(plain: Listener
         assert await wire.is_hung_up()
 
 
+UPGRADE = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 5\r\n\r\n12345",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n2\r\n45\r\n0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+async def test_a_body_counts_though_an_upgrade_was_wished_for(plain: Listener, body: bytes, step: int) -> None:
+    request = UPGRADE + body
+    async with connected(plain.address[1]) as wire:
+        for start in range(0, len(request), step):
+            await wire.send(request[start : start + step])
+            await asyncio.sleep(0)
+        assert (await wire.receive()).body == b"POST 5\n"
+        assert await wire.is_hung_up()
+
+
+async def test_what_follows_a_request_that_wished_for_an_upgrade_is_not_its_body(plain: Listener) -> None:
+    request = UPGRADE + b"Content-Length: 5\r\n\r\n12345"
+    async with connected(plain.address[1]) as wire:
+        assert (await wire.exchange(request + request)).body == b"POST 5\n"
+        assert await wire.is_hung_up()
+
+
+async def test_a_body_that_is_no_body_is_refused_though_an_upgrade_was_wished_for(plain: Listener) -> None:
+    async with connected(plain.address[1]) as wire:
+        answer = await wire.exchange(UPGRADE + b"Transfer-Encoding: chunked\r\n\r\nno length\r\n")
+        assert answer.status == 400
+
+
+async def test_a_client_that_wishes_for_an_upgrade_and_sends_half_a_body_is_cut(hasty: Listener) -> None:
+    async with connected(hasty.address[1]) as wire:
+        await wire.send(UPGRADE + b"Content-Length: 10\r\n\r\n12345")
+        assert await wire.is_hung_up()
+
+
 @pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE", b"DELETE", b"PROPFIND", b"PATCH"])
 async def test_an_odd_method_reaches_the_application(plain: Listener, method: bytes) -> None:
     async with connected(plain.address[1]) as wire:

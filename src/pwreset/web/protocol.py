@@ -41,6 +41,22 @@ def hang_up(transport: asyncio.WriteTransport) -> None:
         transport.abort()
 
 
+class _Rest:
+    """What the parser tells of the body of a request that wished for an upgrade; what follows it is not looked at."""
+
+    def __init__(self, connection: PatientProtocol) -> None:
+        self._connection: PatientProtocol | None = connection
+
+    def on_body(self, body: bytes) -> None:
+        if self._connection is not None:
+            self._connection.on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._connection is not None:
+            self._connection.on_message_complete()
+            self._connection = None
+
+
 class PatientProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -59,6 +75,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._reading_deadline: asyncio.TimerHandle | None = None
         self._body_ends_by = 0.0
         self._header_size = 0
+        self._framing = b""  # how the body is framed that the parser will not read, for the wish of an upgrade
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The connection, its TLS handshake included, stands: a header is due."""
@@ -76,11 +93,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         awaited_before = self._awaited
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # No upgrade is served. What follows on this connection is no HTTP/1.1 any more, so it ends with the answer.
-            if self.cycle is not None:
-                self.cycle.keep_alive = False
+            self._feed(data)
         except httptools.HttpParserError:
             self.send_400_response("Not an HTTP request")
             return
@@ -92,6 +105,20 @@ class PatientProtocol(HttpToolsProtocol):
                 self._refuse(431, "The header is larger than 32 kB")
                 return
         self._arm(awaited_before)
+
+    def _feed(self, data: bytes) -> None:
+        """Raises HttpParserError."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # No upgrade is served, and the connection ends with the answer. The body of the request is due all the same
+            # (RFC 9110, section 7.8), but this parser takes it for the other protocol.
+            if self.cycle is not None:
+                self.cycle.keep_alive = False
+            if self._framing:
+                framing, self._framing = self._framing, b""
+                self.parser = httptools.HttpRequestParser(_Rest(self))
+                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n" + data[upgrade.args[0] :])
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -107,6 +134,8 @@ class PatientProtocol(HttpToolsProtocol):
             return
         self._awaited = _Awaited.BODY
         self._body_ends_by = self.loop.time() + BODY_FACTOR * self._client_timeout
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._framing = _framing(self.headers)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -116,6 +145,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Nothing is missing of this request."""
+        if self._framing:
+            return
         self._awaited = _Awaited.NOTHING
         if self.cycle is not None:
             super().on_message_complete()
@@ -186,3 +217,12 @@ class PatientProtocol(HttpToolsProtocol):
     def _cut(self) -> None:
         # Not close(): that waits for the client, once more.
         hang_up(self.transport)
+
+
+def _framing(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The header line that says how long the body is; empty when there is none. The parser has found them sound."""
+    for wanted in (b"transfer-encoding", b"content-length"):
+        for name, value in headers:
+            if name == wanted:
+                return name + b": " + value
+    return b""
