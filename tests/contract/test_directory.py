@@ -23,6 +23,7 @@ from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome, Directory
 from pwreset.secret import Secret
 from tests.contract.directory_labs import DirectoryLab, FakeLab, SlapdLab
+from tests.contract.dirsrv_lab import DirsrvLab
 from tests.contract.samba_lab import SambaLab
 from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, password_of
 
@@ -49,6 +50,8 @@ KINDS: dict[str, type[DirectoryLab]] = {
     "starttls": SlapdLab,
     "samba": SambaLab,
     "samba-starttls": SambaLab,
+    "389-ds": DirsrvLab,
+    "389-ds-starttls": DirsrvLab,
 }
 
 
@@ -74,6 +77,8 @@ async def lab(request: pytest.FixtureRequest) -> AsyncIterator[DirectoryLab]:
         made = FakeLab()
     elif KINDS[request.param] is SambaLab:
         made = SambaLab(request.getfixturevalue("samba"), start_tls=start_tls)
+    elif KINDS[request.param] is DirsrvLab:
+        made = DirsrvLab(request.getfixturevalue("dirsrv"), start_tls=start_tls)
     else:
         made = SlapdLab(request.getfixturevalue("slapd"), start_tls=start_tls)
     yield made

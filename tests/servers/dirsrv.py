@@ -267,7 +267,8 @@ class LabDirsrv:
             text = text.replace(f"%{name}%", str(self._folder / value) if is_path else value)
         # Its collations lie where only root can read them.
         text = _with_plugin(text, "Internationalization Plugin", "off")
-        text = _with_plugin(text, "MemberOf Plugin", "on")
+        for name in ("MemberOf Plugin", "USN"):
+            text = _with_plugin(text, name, "on")
         settings = "".join(f"{name}: {value}\n" for name, value in SETTINGS.items())
         listening = f"nsslapd-listenhost: {ADDRESS}\nnsslapd-securelistenhost: {ADDRESS}\nnsslapd-secureport: 0\n"
         self._dse.write_text(text.replace("dn: cn=config\n", f"dn: cn=config\n{listening}{settings}", 1))

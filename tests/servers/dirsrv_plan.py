@@ -170,7 +170,7 @@ def _aci(where: str) -> Sequence[str]:
             ),
             f'(targetattr="userPassword")(version 3.0; acl "desk"; allow (write) userdn="ldap:///{HELP_DESK_DN}";)',
             '(targetattr="userPassword")(version 3.0; acl "own"; allow (write) userdn="ldap:///self";)',
-            '(targetattr!="userPassword")(version 3.0; acl "self"; allow (read) userdn="ldap:///self";)',
+            '(targetattr!="userPassword || passwordHistory")(version 3.0; acl "all"; allow (read,search,compare) userdn="ldap:///all";)',
         ]
     return []
 

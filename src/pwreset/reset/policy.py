@@ -31,6 +31,13 @@ class RuleCode(Enum):
     TOO_YOUNG = "too-young"  # number: minimum age in minutes, or None
     QUALITY = "quality"  # the directory's quality check, without a nearer reason
     COMPLEXITY = "complexity"  # number: how many kinds of characters, or None
+    MIN_DIGITS = "min-digits"  # number: of these and of what follows, so many
+    MIN_LETTERS = "min-letters"
+    MIN_CAPITALS = "min-capitals"
+    MIN_SMALL_LETTERS = "min-small-letters"
+    MIN_SIGNS = "min-signs"  # neither letters nor digits
+    MAX_REPEATS = "max-repeats"  # number: how often the same character may follow itself
+    PATTERN = "pattern"  # a sequence, a repetition, the same backwards
     NOT_ALLOWED = "not-allowed"  # the directory does not allow this account's password to be changed
     CHARACTERS = "characters"  # control characters, NUL
     MAX_AGE = "max-age"  # number: days until it must be changed; told before, never a refusal

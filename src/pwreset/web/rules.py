@@ -80,6 +80,18 @@ _TO_KEEP: Mapping[RuleCode, _Phrases] = {
         "At least %(number)s kinds of characters out of: small letters, capital letters, digits, others",
         plain("Several kinds of characters: small letters, capital letters, digits, others"),
     ),
+    RuleCode.MIN_DIGITS: counted("At least %(number)s digit", "At least %(number)s digits"),
+    RuleCode.MIN_LETTERS: counted("At least %(number)s letter", "At least %(number)s letters"),
+    RuleCode.MIN_CAPITALS: counted("At least %(number)s capital letter", "At least %(number)s capital letters"),
+    RuleCode.MIN_SMALL_LETTERS: counted("At least %(number)s small letter", "At least %(number)s small letters"),
+    RuleCode.MIN_SIGNS: counted(
+        "At least %(number)s sign that is no letter and no digit",
+        "At least %(number)s signs that are no letters and no digits",
+    ),
+    RuleCode.MAX_REPEATS: counted(
+        "No character more than once in a row",
+        "No character more than %(number)s times in a row",
+    ),
     RuleCode.MAX_AGE: timed("Good for %(duration)s; then you will be asked for a new one", minutes=_MINUTES_PER_DAY),
 }
 
@@ -113,6 +125,39 @@ _BROKEN: Mapping[RuleCode, _Phrases] = {
         "The password needs at least %(number)s kind of characters out of: small letters, capital letters, digits, others.",
         "The password needs at least %(number)s kinds of characters out of: small letters, capital letters, digits, others.",
         plain("The password needs several kinds of characters: small letters, capital letters, digits, others."),
+    ),
+    RuleCode.MIN_DIGITS: counted(
+        "The password needs at least %(number)s digit.",
+        "The password needs at least %(number)s digits.",
+        plain("The password needs several kinds of characters: small letters, capital letters, digits, others."),
+    ),
+    RuleCode.MIN_LETTERS: counted(
+        "The password needs at least %(number)s letter.",
+        "The password needs at least %(number)s letters.",
+        plain("The password needs several kinds of characters: small letters, capital letters, digits, others."),
+    ),
+    RuleCode.MIN_CAPITALS: counted(
+        "The password needs at least %(number)s capital letter.",
+        "The password needs at least %(number)s capital letters.",
+        plain("The password needs several kinds of characters: small letters, capital letters, digits, others."),
+    ),
+    RuleCode.MIN_SMALL_LETTERS: counted(
+        "The password needs at least %(number)s small letter.",
+        "The password needs at least %(number)s small letters.",
+        plain("The password needs several kinds of characters: small letters, capital letters, digits, others."),
+    ),
+    RuleCode.MIN_SIGNS: counted(
+        "The password needs at least %(number)s sign that is no letter and no digit.",
+        "The password needs at least %(number)s signs that are no letters and no digits.",
+        plain("The password needs several kinds of characters: small letters, capital letters, digits, others."),
+    ),
+    RuleCode.MAX_REPEATS: counted(
+        "The password repeats a character: none may stand more than once in a row.",
+        "The password repeats a character too often: none may stand more than %(number)s times in a row.",
+        plain("The password repeats a character too often."),
+    ),
+    RuleCode.PATTERN: plain(
+        "The password follows a pattern: a sequence, a repetition, or the same read backwards. Try a few unrelated words."
     ),
     RuleCode.NOT_ALLOWED: plain("The directory does not allow this account's password to be changed."),
     RuleCode.CHARACTERS: plain(

@@ -2,6 +2,9 @@
 
 choose          which one a server speaks, by its rootDSE
 openldap        OpenLDAP with the ppolicy overlay
+active_directory  Active Directory and Samba
+dirsrv          389 Directory Server, Red Hat Directory Server
+behera          what answers mean where a server speaks draft-behera-ldap-password-policy
 """
 
 from __future__ import annotations

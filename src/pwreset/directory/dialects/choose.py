@@ -6,12 +6,19 @@ from collections.abc import Callable
 
 from pwreset.directory.dialects import Dialect
 from pwreset.directory.dialects.active_directory import ActiveDirectory
+from pwreset.directory.dialects.dirsrv import Dirsrv
 from pwreset.directory.dialects.openldap import OpenLdap
 from pwreset.directory.rootdse import RootDse
 
 AUTO = "auto"
-DIALECTS: dict[str, Callable[[], Dialect]] = {"openldap": OpenLdap, "active-directory": ActiveDirectory}
+DIALECTS: dict[str, Callable[[], Dialect]] = {
+    "openldap": OpenLdap,
+    "active-directory": ActiveDirectory,
+    "389-ds": Dirsrv,
+}
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"  # LDAP_CAP_ACTIVE_DIRECTORY_OID, [MS-ADTS] 3.1.1.3.4.3
+# vendorVersion (RFC 3045) is "389-Directory/2.3.1 ...", "Red Hat-Directory/12.4 ..."; the vendor's name differs.
+DIRSRV = "-Directory/"
 
 
 def dialect_named(name: str) -> Dialect | None:
@@ -23,4 +30,6 @@ def dialect_of(root: RootDse) -> Dialect:
     """The dialect of the server with this rootDSE."""
     if root.has("supportedCapabilities", ACTIVE_DIRECTORY):
         return ActiveDirectory()
+    if DIRSRV in root.text("vendorVersion"):
+        return Dirsrv()
     return OpenLdap()

@@ -7,9 +7,6 @@ it sets `pwdReset` where the policy says `pwdMustChange`. A delegated account is
 
 from __future__ import annotations
 
-import contextlib
-import functools
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,70 +15,18 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
 from pwreset import logs
-from pwreset.directory.dialects import Policies, Write
+from pwreset.directory.dialects import Policies, Write, behera
 from pwreset.directory.dialects.ppolicy import PpolicyPolicies
 from pwreset.directory.entries import Entry, read_time
-from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, ReadOnly, Refused, Unwilling
+from pwreset.directory.outcomes import Unwilling
 from pwreset.directory.pool import Pool
 from pwreset.directory.rootdse import RootDse
 from pwreset.reset.model import AccountState
-from pwreset.reset.policy import RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
 PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 - RFC 3062
 ADMINISTRATIVE_LOCK = "000001010000Z"
-EXPIRED, MUST_CHANGE = 0, 2  # draft-behera-ldap-password-policy-10, 6.2; told together with the right password only
-
-# The same place, and pwdMaxLength's code of OpenLDAP 2.6.
-BROKEN_RULES = {
-    3: RuleCode.NOT_ALLOWED,
-    5: RuleCode.QUALITY,
-    6: RuleCode.MIN_LENGTH,
-    7: RuleCode.TOO_YOUNG,
-    8: RuleCode.HISTORY,
-    9: RuleCode.MAX_LENGTH,
-}
-MUST_SUPPLY_OLD_PASSWORD = 4
-
-READ_ONLY = "it refuses to write (is it read-only?)"
-REPLICA = "it is a read-only replica; put the writable server first in `uris`"
-
-# What a result code (RFC 4511, appendix A.2) means for a write, where the policy's control says nothing.
-MEANINGS: tuple[tuple[type[ldap.LDAPError], Callable[[], Exception]], ...] = (
-    (ldap.SERVER_DOWN, Lost),
-    (ldap.CONNECT_ERROR, Lost),
-    (ldap.TIMEOUT, Lost),
-    (ldap.INSUFFICIENT_ACCESS, Denied),
-    (ldap.STRONG_AUTH_REQUIRED, Denied),
-    (ldap.CONFIDENTIALITY_REQUIRED, Denied),
-    (ldap.CONSTRAINT_VIOLATION, functools.partial(Refused, RuleCode.QUALITY)),
-    (ldap.INVALID_SYNTAX, functools.partial(Refused, RuleCode.QUALITY)),
-    # It is the server that is unwilling, not the policy: no other password would be taken either.
-    (ldap.UNWILLING_TO_PERFORM, functools.partial(ReadOnly, READ_ONLY)),
-    (ldap.REFERRAL, functools.partial(ReadOnly, REPLICA)),
-    # Two changes of one entry at once: the loser's are refused so, its values being no longer there.
-    (ldap.NO_SUCH_ATTRIBUTE, Raced),
-    (ldap.TYPE_OR_VALUE_EXISTS, Raced),
-    (ldap.BUSY, Busy),
-    (ldap.UNAVAILABLE, Busy),
-    (ldap.TIMELIMIT_EXCEEDED, Busy),
-    (ldap.ADMINLIMIT_EXCEEDED, Busy),
-    (ldap.OTHER, Busy),
-    (ldap.NO_SUCH_OBJECT, Gone),
-)
-LOSSES = (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT)
-DENIALS = (ldap.INSUFFICIENT_ACCESS, ldap.STRONG_AUTH_REQUIRED, ldap.CONFIDENTIALITY_REQUIRED)
-NOT_RIGHT = (
-    ldap.INVALID_CREDENTIALS,
-    ldap.INAPPROPRIATE_AUTH,
-    ldap.NO_SUCH_OBJECT,
-    ldap.INVALID_DN_SYNTAX,
-    ldap.INSUFFICIENT_ACCESS,
-    ldap.CONSTRAINT_VIOLATION,
-    ldap.UNWILLING_TO_PERFORM,
-)
-
 log = logs.get("directory")
 
 
@@ -148,27 +93,12 @@ class OpenLdap:
         _settle_must_change(connection, write)
 
     def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
-        """See `Dialect.try_password`. That it must be changed comes with success, that it has expired with failure."""
-        try:
-            message = connection.simple_bind(dn, password.reveal(), [PasswordPolicyControl()])
-            _, _, _, controls = connection.result3(message, timeout=seconds)
-        except NOT_RIGHT as error:
-            return BindOutcome.EXPIRED if _policy_error(error) == EXPIRED else BindOutcome.WRONG
-        except (UnicodeError, ValueError):  # lone surrogates, NUL
-            return BindOutcome.WRONG
-        must_change = any(getattr(control, "error", None) == MUST_CHANGE for control in controls)
-        return BindOutcome.EXPIRED if must_change else BindOutcome.RIGHT
+        """See `Dialect.try_password`."""
+        return behera.try_password(connection, dn, password, seconds)
 
     def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
-        """Delete a password value that is not there: refused as missing with the right, as forbidden without it."""
-        try:
-            message = connection.modify_ext(dn, [(ldap.MOD_DELETE, "userPassword", [b"{pwreset}no-such-value"])])
-            connection.result3(message, timeout=seconds)
-        except DENIALS:
-            return False
-        except (ldap.NO_SUCH_ATTRIBUTE, ldap.CONSTRAINT_VIOLATION):
-            return True
-        return True
+        """See `Dialect.may_write`."""
+        return behera.may_delete_password(connection, dn, seconds)
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """slapo-ppolicy(5)."""
@@ -203,33 +133,7 @@ def _send(connection: Any, write: Write, new: bytes, *, by_modify: bool) -> None
     except ldap.PROTOCOL_ERROR:
         raise
     except ldap.LDAPError as error:
-        raise _meaning(error) from error
-
-
-def _meaning(error: ldap.LDAPError) -> Exception:
-    """What a refused write means: by result code and by the ppolicy control's code."""
-    broken = _policy_error(error)
-    if broken == MUST_SUPPLY_OLD_PASSWORD:
-        return Denied()
-    if broken in BROKEN_RULES:
-        return Refused(BROKEN_RULES[broken])
-    for kind, meaning in MEANINGS:
-        if isinstance(error, kind):
-            return meaning()
-    return Unwilling(f"it refuses to write: {type(error).__name__}")
-
-
-def _policy_error(error: ldap.LDAPError) -> int | None:
-    """The error in the ppolicy response control, if there is one."""
-    details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    for control_type, _, value in details.get("ctrls") or ():
-        if control_type == PasswordPolicyControl.controlType:
-            control = PasswordPolicyControl()
-            # A control that cannot be read says nothing; pyasn1's errors have many classes.
-            with contextlib.suppress(Exception):
-                control.decodeControlValue(value)
-            return None if control.error is None else int(control.error)
-    return None
+        raise behera.meaning(error) from error
 
 
 def _settle_must_change(connection: Any, write: Write) -> None:
