@@ -241,10 +241,13 @@ async def test_a_body_counts_though_an_upgrade_was_wished_for(plain: Listener, b
         assert await wire.is_hung_up()
 
 
-async def test_what_follows_a_request_that_wished_for_an_upgrade_is_not_its_body(plain: Listener) -> None:
+@pytest.mark.parametrize(
+    "more", [UPGRADE + b"Content-Length: 5\r\n\r\n12345", b"POST / HTTP/1.1\r\n\r\n", b"\0no HTTP"]
+)
+async def test_what_follows_a_request_that_wished_for_an_upgrade_is_not_its_body(plain: Listener, more: bytes) -> None:
     request = UPGRADE + b"Content-Length: 5\r\n\r\n12345"
     async with connected(plain.address[1]) as wire:
-        assert (await wire.exchange(request + request)).body == b"POST 5\n"
+        assert (await wire.exchange(request + more)).body == b"POST 5\n"
         assert await wire.is_hung_up()
 
 

@@ -42,16 +42,28 @@ def hang_up(transport: asyncio.WriteTransport) -> None:
 
 
 class _Rest:
-    """What the parser tells of the body of a request that wished for an upgrade; what follows it is not looked at."""
+    """The body of a request that wished for an upgrade; what follows it is not looked at."""
 
-    def __init__(self, connection: PatientProtocol) -> None:
+    def __init__(self, connection: PatientProtocol, framing: bytes) -> None:
         self._connection: PatientProtocol | None = connection
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+
+    def feed(self, data: bytes) -> None:
+        """Raises HttpParserError."""
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if self._connection is not None:
+                raise
 
     def on_body(self, body: bytes) -> None:
+        """For the parser."""
         if self._connection is not None:
             self._connection.on_body(body)
 
     def on_message_complete(self) -> None:
+        """For the parser."""
         if self._connection is not None:
             self._connection.on_message_complete()
             self._connection = None
@@ -76,6 +88,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._body_ends_by = 0.0
         self._header_size = 0
         self._framing = b""  # how the body is framed that the parser will not read, for the wish of an upgrade
+        self._rest: _Rest | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The connection, its TLS handshake included, stands: a header is due."""
@@ -108,6 +121,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         """Raises HttpParserError."""
+        if self._rest is not None:
+            self._rest.feed(data)
+            return
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -116,9 +132,8 @@ class PatientProtocol(HttpToolsProtocol):
             if self.cycle is not None:
                 self.cycle.keep_alive = False
             if self._framing:
-                framing, self._framing = self._framing, b""
-                self.parser = httptools.HttpRequestParser(_Rest(self))
-                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n" + data[upgrade.args[0] :])
+                self._rest, self._framing = _Rest(self, self._framing), b""
+                self._rest.feed(data[upgrade.args[0] :])
 
     def on_message_begin(self) -> None:
         """A request begins."""
