@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from pwreset.errors import SettingsError
+from pwreset.languages import available
 from pwreset.secret import Secret
 from pwreset.settings import Configuration, load
+from pwreset.settings.plausibility import LANGUAGES
 from pwreset.settings.reference import every_setting, markdown, shown, starter, toml_reference
 
 SMALLEST = """
@@ -136,6 +138,18 @@ def test_every_setting_is_on_the_reference_page() -> None:
     assert [setting.path for setting in every_setting() if f"| `{setting.name}` |" not in page] == []
 
 
+OTHER = "[domains.OTHER]\nuris = ['ldaps://x']\nbase_dn = 'dc=example,dc=com'\n"
+
+
+def test_every_language_that_the_settings_know_has_a_catalogue() -> None:
+    assert sorted(LANGUAGES) == sorted(available())
+
+
+@pytest.mark.parametrize("place", ["language = 'de'", "country = 'fr'", "country = 'GB'", "time_zone = 'Europe/Paris'"])
+def test_a_known_place_is_taken(written: Written, place: str) -> None:
+    read(written(f"{SMALLEST}\n{OTHER}{place}"))
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -197,6 +211,17 @@ def test_every_setting_is_on_the_reference_page() -> None:
             "[domains.OTHER]\nuris = ['ldaps://x']\nbase_dn = 'dc=example,dc=com'\nuser_filter = '(((x=y)'",
             "domains.OTHER.user_filter",
         ),
+        (f"{OTHER}language = 'xx'", "domains.OTHER.language: 'xx' is none of ours: en, de, fr"),
+        (f"{OTHER}language = 'fr-FR'", "domains.OTHER.language"),
+        (f"{OTHER}language = ''", "domains.OTHER.language"),
+        (f"{OTHER}country = 'XX'", "domains.OTHER.country: 'XX' is no country"),
+        (f"{OTHER}country = 'France'", "domains.OTHER.country"),
+        (f"{OTHER}country = '33'", "domains.OTHER.country"),
+        (f"{OTHER}time_zone = ''", "domains.OTHER.time_zone"),
+        (f"{OTHER}time_zone = '../../etc/passwd'", "domains.OTHER.time_zone"),
+        ("[limits]\nsms_countries = ['FR']", "limits.sms_countries: 'FR' is no country calling code"),
+        ("[limits]\nsms_countries = ['+33']", "limits.sms_countries"),
+        ("[limits]\nsms_countries = ['999999']", "limits.sms_countries"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_place(written: Written, line: str, told: str) -> None:

@@ -12,11 +12,14 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pwreset.settings.sections import Domain, Mail, ManagerApi, Server, Settings, Sms
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS
+
+from pwreset.settings.sections import Domain, Limits, Mail, ManagerApi, Server, Settings, Sms
 
 Problem = tuple[str, str]
 
 HIGHEST_PORT = 65535
+LANGUAGES = ("en", "de", "fr")  # those of pwreset.languages; a test holds the two together
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za-z0-9-]+)*\Z")  # RFC 4512, 2.5
 _DN = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=")
@@ -31,6 +34,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _mail(settings.mail)
     yield from _sms(settings.sms)
     yield from _manager_api(settings.manager_api)
+    yield from _limits(settings.limits)
     for name, domain in settings.domains.items():
         yield from _domain(f"domains.{name}", domain)
 
@@ -98,6 +102,12 @@ def _manager_api(manager_api: ManagerApi) -> Iterator[Problem]:
     yield from _networks("manager_api.allowed_networks", manager_api.allowed_networks)
 
 
+def _limits(limits: Limits) -> Iterator[Problem]:
+    for code in limits.sms_countries:
+        if not (code.isascii() and code.isdecimal() and int(code) in COUNTRY_CODE_TO_REGION_CODE):
+            yield "limits.sms_countries", f'{code!r} is no country calling code; write it like "33"'
+
+
 def _domain(where: str, domain: Domain) -> Iterator[Problem]:
     if domain.public_url is not None:
         yield from _public_url(f"{where}.public_url", domain.public_url)
@@ -110,10 +120,18 @@ def _domain(where: str, domain: Domain) -> Iterator[Problem]:
             yield f"{where}.{setting}", "must be names of attributes, like uid"
     if (domain.user_filter or "").count("(") != (domain.user_filter or "").count(")"):
         yield f"{where}.user_filter", "has brackets that do not match; write it like (objectClass=person)"
+    yield from _place(where, domain)
+
+
+def _place(where: str, domain: Domain) -> Iterator[Problem]:
     try:
         ZoneInfo(domain.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         yield f"{where}.time_zone", "is no IANA time zone"
+    if domain.language not in LANGUAGES:
+        yield f"{where}.language", f"{domain.language!r} is none of ours: {', '.join(LANGUAGES)}"
+    if domain.country is not None and domain.country.upper() not in SUPPORTED_REGIONS:
+        yield f"{where}.country", f"{domain.country!r} is no country; write its two letters of ISO 3166, like FR"
 
 
 def _dns(where: str, value: str | tuple[str, ...] | None) -> Iterator[Problem]:
