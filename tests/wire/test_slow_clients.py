@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -218,6 +220,48 @@ async def test_a_websocket_is_not_served_and_its_connection_ends(plain: Listener
         )
         assert (answer.status, answer.body) == (200, b"GET 0\n")
         assert await wire.is_hung_up()
+
+
+async def stays(port: int, context: ssl.SSLContext | None = None) -> bool:
+    """Whether the server serves one more connection from here."""
+    async with connected(port, context) as wire:
+        try:
+            return (await wire.exchange(GET)).status == 200
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return False
+
+
+async def test_one_address_cannot_take_all_connections() -> None:
+    async with listening(echo, Server(connections_per_address=2)) as listener:
+        port = listener.address[1]
+        async with connected(port) as one, connected(port) as two:
+            assert [(await wire.exchange(GET)).status for wire in (one, two)] == [200, 200]
+            assert not await stays(port)
+            assert [(await wire.exchange(GET)).status for wire in (one, two)] == [200, 200]
+
+
+async def test_a_connection_that_has_ended_makes_room_for_the_next() -> None:
+    async with listening(echo, Server(connections_per_address=1)) as listener:
+        for _ in range(3):
+            async with asyncio.timeout(GENEROUS):
+                while not await stays(listener.address[1]):
+                    await asyncio.sleep(0.01)
+
+
+async def test_over_tls_one_address_cannot_take_all_connections(files: Certificate) -> None:
+    server = Server(connections_per_address=1, tls_certificate=str(files.certificate), tls_key=str(files.key))
+    async with listening(echo, server) as listener, connected(listener.address[1], files.client) as first:
+        assert (await first.exchange(GET)).status == 200
+        assert not await stays(listener.address[1], files.client)
+
+
+@pytest.mark.parametrize("freed", [{"trusted_proxies": ("127.0.0.1",)}, {"connections_per_address": 0}])
+async def test_a_trusted_proxy_may_have_any_number_of_connections(freed: dict[str, Any]) -> None:
+    async with listening(echo, Server(**({"connections_per_address": 1} | freed))) as listener:
+        port = listener.address[1]
+        async with connected(port) as one:
+            assert (await one.exchange(GET)).status == 200
+            assert await stays(port)
 
 
 UPGRADE = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"

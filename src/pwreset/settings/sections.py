@@ -47,6 +47,12 @@ class Server(Section, frozen=True):
     ] = 10.0
     keep_alive_seconds: Annotated[Seconds, Meta(description="How long an idle connection is kept.")] = 30.0
     max_connections: Annotated[Positive, Meta(description="Calls under way at once; more are answered 503.")] = 1000
+    connections_per_address: Annotated[
+        Count,
+        Meta(
+            description="Connections that may stand from one IPv4 address or IPv6 /64, a whole site behind NAT perhaps; more are cut. Trusted proxies may have any number; 0: no limit."
+        ),
+    ] = 500
     shutdown_seconds: Annotated[
         Seconds, Meta(description="How long calls under way may take to end when the service stops.")
     ] = 10.0

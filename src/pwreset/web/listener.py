@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 from pwreset.errors import StartError
 from pwreset.settings import Server
 from pwreset.web.access import LOOPBACK
+from pwreset.web.peers import Peers
 from pwreset.web.protocol import PatientProtocol, hang_up
 
 BACKLOG = 2048
@@ -82,6 +83,7 @@ class Listener:
         )
         self._config.load()
         self._state = ServerState()
+        self._peers = Peers(server.connections_per_address, server.trusted_proxies)
         self._server: asyncio.Server | None = None
         self.tell_time()
 
@@ -115,7 +117,7 @@ class Listener:
     def _connection(self, loop: asyncio.AbstractEventLoop) -> asyncio.Protocol:
         if len(self._state.connections) >= CONNECTIONS_PER_CALL * self._settings.max_connections:
             return _Refusal()
-        return PatientProtocol(self._config, self._state, {}, self._settings.client_timeout_seconds, loop)
+        return PatientProtocol(self._config, self._state, {}, self._settings.client_timeout_seconds, self._peers, loop)
 
     async def stop(self) -> None:
         """Accept nothing more, let calls under way end within `server.shutdown_seconds`, close everything."""

@@ -18,6 +18,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from pwreset.web.peers import Peers
 from pwreset.web.rpc import INVALID_REQUEST, Failure, error_body
 
 LARGEST_HEADER = 32 * 1024
@@ -78,10 +79,12 @@ class PatientProtocol(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         client_timeout: float,
+        peers: Peers,
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._client_timeout = client_timeout
+        self._peers = peers
         self._awaited = _Awaited.HEADER
         self._deadline: asyncio.TimerHandle | None = None
         self._reading_deadline: asyncio.TimerHandle | None = None
@@ -93,13 +96,20 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The connection, its TLS handshake included, stands: a header is due."""
         super().connection_made(transport)
+        if not self._peers.enter(self._address):
+            hang_up(transport)
         self._deadline = self.loop.call_later(self._client_timeout, self._cut)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._disarm()
         self._stop_reading_deadline()
+        self._peers.leave(self._address)
         super().connection_lost(exc)
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; refuse what is no HTTP; set the deadline for what is still missing."""
