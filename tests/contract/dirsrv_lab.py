@@ -89,10 +89,7 @@ class DirsrvLab:
         )
 
     def change_password_elsewhere(self, uid: str, password: str) -> None:
-        before = self._updated(uid)
-        with self._server.admin(lab.HELP_DESK_DN, lab.HELP_DESK_PASSWORD) as connection:
-            connection.modify_s(self.dn(uid), [(2, "userPassword", [password.encode()])])
-        self._wait(lambda: self._updated(uid) != before)
+        self._server.set_password(self.dn(uid), password)
 
     def remove(self, uid: str) -> None:
         self._server.delete(self.dn(uid))
@@ -103,9 +100,6 @@ class DirsrvLab:
     async def close(self) -> None:
         for directory in self._made:
             await directory.close()
-
-    def _updated(self, uid: str) -> list[str]:
-        return self._server.read(self.dn(uid)).get("pwdUpdateTime", [])
 
     @staticmethod
     def _wait(done: Callable[[], bool]) -> None:

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -27,7 +28,7 @@ from ldap.dn import escape_dn_chars
 
 from pwreset.demo.authority import Authority
 from pwreset.demo.people import Entry, entry, group, ssha
-from pwreset.demo.slapd import PATH, START_TRIES, STOP_SECONDS, _answers, _free_port
+from pwreset.demo.slapd import PATH, POLL_SECONDS, START_TRIES, STOP_SECONDS, _answers, _free_port
 from tests.servers.dirsrv_plan import (
     ADMIN_DN,
     ADMIN_PASSWORD,
@@ -43,6 +44,7 @@ from tests.servers.dirsrv_plan import (
 
 TEMPLATES = Path("/usr/share/dirsrv/data")
 ADDRESS = "127.0.0.1"
+WAIT_SECONDS = 20.0
 FOLDERS = ("etc/schema", "db", "ldif", "bak", "log", "lock", "run", "tmp")
 NEEDED = "389-ds-base libnss3-tools"
 
@@ -189,6 +191,15 @@ class LabDirsrv:
         """Replace attributes, as Directory Manager; None deletes one."""
         with self.admin() as connection:
             connection.modify_s(dn, [(ldap.MOD_REPLACE, name, _octets(value)) for name, value in attributes.items()])
+
+    def set_password(self, dn: str, password: str) -> None:
+        """Change a password elsewhere, and wait for the time of it: the server writes it after it has answered."""
+        before = self.read(dn).get("pwdUpdateTime")
+        self.change(dn, userPassword=password)
+        until = time.monotonic() + WAIT_SECONDS
+        while self.read(dn).get("pwdUpdateTime") == before:
+            assert time.monotonic() < until, "the time of the change never came"
+            time.sleep(POLL_SECONDS)
 
     @contextmanager
     def configured(self, dn: str = "cn=config", **attributes: str) -> Iterator[None]:

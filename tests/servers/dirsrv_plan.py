@@ -55,18 +55,23 @@ POLICY_ATTRIBUTES = (
     "passwordMinUppers",
     "passwordMinLowers",
     "passwordMinSpecials",
-    "passwordMin8Bit",
     "passwordMaxRepeats",
     "passwordMinTokenLength",
+    "passwordPalindrome",
+    "passwordMaxSequence",
+    "passwordMaxSeqSets",
+    "passwordMaxClassChars",
+    "passwordDictCheck",
+    "passwordBadWords",
+    "passwordUserAttributes",
     "passwordHistory",
     "passwordInHistory",
     "passwordMinAge",
-    "passwordMaxAge",
     "passwordExp",
+    "passwordMaxAge",
     "passwordLockout",
+    "passwordMaxFailure",
     "passwordUnlock",
-    "passwordLockoutDuration",
-    "passwordMustChange",
     "nsslapd-pwpolicy-local",
 )
 
@@ -102,12 +107,6 @@ LOCAL_POLICIES = {
     },
     "expiring": {"passwordExp": "on", "passwordMaxAge": "86400"},
     "mustchange": {"passwordMustChange": "on"},
-    "shortlock": {
-        "passwordLockout": "on",
-        "passwordMaxFailure": "3",
-        "passwordUnlock": "on",
-        "passwordLockoutDuration": "1",
-    },
 }
 
 

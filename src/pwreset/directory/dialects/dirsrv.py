@@ -1,8 +1,8 @@
 """389 Directory Server (and Red Hat's): replace of `userPassword`, its own states, its policies in entries.
 
 Its password modify operation (RFC 3062) hides why it refuses, a modification says it by code. A delegated change is held
-to the policy. It ends `must change` and leaves any lock after failed log-ins as it is. What a change means for the other
-attributes (must change, the time of the change) the server writes only after it has answered.
+to the policy. What a change means for the other attributes (it ends `must change` and a lock after failed log-ins, it has
+a time) the server writes only after it has answered.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ldap.filter import escape_filter_chars
 
 from pwreset import logs
 from pwreset.directory.dialects import Policies, Write, behera
-from pwreset.directory.dialects.dirsrv_policy import DirsrvPolicies, read_for_judging
+from pwreset.directory.dialects.dirsrv_policy import FOREVER, DirsrvPolicies, read_for_judging
 from pwreset.directory.entries import Entry, read_time
 from pwreset.directory.outcomes import Refused
 from pwreset.directory.pool import Pool
@@ -27,7 +27,7 @@ from pwreset.reset.policy import RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
-EPOCH = "19700101000000Z"  # as a lock: until somebody lifts it; as an expiration: must be changed
+MUST_CHANGE = "19700101000000Z"  # as passwordExpirationTime
 LOCK = ("accountUnlockTime", "passwordRetryCount", "retryCountResetTime")
 QUALITY, TOO_YOUNG, HISTORY = 5, 7, 8  # draft-behera-ldap-password-policy-10, 6.2
 EFFECTIVE_RIGHTS = "1.3.6.1.4.1.42.2.27.9.5.2"  # draft-ietf-ldapext-acl-model-08, 4.2
@@ -47,6 +47,7 @@ class Dirsrv:
         "modifyTimestamp",
         "pwdUpdateTime",
         "accountUnlockTime",
+        "passwordRetryCount",
         "passwordExpirationTime",
         "nsAccountLock",
     )
@@ -60,19 +61,22 @@ class Dirsrv:
         return f"(nsUniqueId={escape_filter_chars(identity)})"
 
     def state(self, entry: Entry) -> AccountState:
-        """`nsAccountLock` is an administrator's, be it written here or given by a role."""
+        """`nsAccountLock` is an administrator's, be it written here or given by a role.
+
+        The time of a lock stays in the entry when the lock is over; then there are no failures any more, or fewer.
+        """
         if entry.text("nsAccountLock").lower() == "true":
             return AccountState.DISABLED
         until = entry.text("accountUnlockTime")
-        if not until:
+        if not until or entry.text("passwordRetryCount") == "0":
             return AccountState.ACTIVE
         ends = read_time(until)
-        over = until != EPOCH and ends is not None and ends <= datetime.now(UTC)
+        over = until != FOREVER and ends is not None and ends <= datetime.now(UTC)
         return AccountState.ACTIVE if over else AccountState.LOCKED
 
     def must_change(self, entry: Entry) -> bool:
         """A password that has expired at the beginning of time."""
-        return entry.text("passwordExpirationTime") == EPOCH
+        return entry.text("passwordExpirationTime") == MUST_CHANGE
 
     def is_protected(self, entry: Entry) -> bool:  # noqa: ARG002 - it has no such mark
         """See `Account.is_protected`."""
@@ -158,7 +162,7 @@ def _settle_must_change(connection: Any, write: Write) -> None:
     """
     try:
         if _has_ended(connection, write) == write.keep_must_change:
-            value = [EPOCH.encode()] if write.keep_must_change else None
+            value = [MUST_CHANGE.encode()] if write.keep_must_change else None
             message = connection.modify_ext(write.dn, [(ldap.MOD_REPLACE, "passwordExpirationTime", value)])
             connection.result3(message, timeout=write.seconds)
     except ldap.LDAPError as error:
@@ -178,4 +182,6 @@ def _has_ended(connection: Any, write: Write) -> bool:
 def _must_change(connection: Any, write: Write) -> bool:
     message = connection.search_ext(write.dn, ldap.SCOPE_BASE, "(objectClass=*)", ["passwordExpirationTime"])
     _, found, _, _ = connection.result3(message, timeout=write.seconds)
-    return any(value == EPOCH.encode() for _, values in found for value in values.get("passwordExpirationTime", ()))
+    return any(
+        value == MUST_CHANGE.encode() for _, values in found for value in values.get("passwordExpirationTime", ())
+    )

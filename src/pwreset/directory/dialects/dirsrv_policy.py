@@ -41,10 +41,14 @@ PRESET = {
     "passwordMinAge": "0",
     "passwordExp": "off",
     "passwordMaxAge": "8640000",
+    "passwordLockout": "off",
+    "passwordMaxFailure": "3",
+    "passwordUnlock": "on",
 }
 WORDS = ("passwordBadWords", "passwordUserAttributes")
 ATTRIBUTES = (*PRESET, *WORDS, LOCAL)
 POLICY_OF_PERSON = "pwdPolicySubentry"
+FOREVER = "19700101000000Z"  # as accountUnlockTime: until somebody lifts the lock
 # Of which no part may be in the password; passwordUserAttributes adds to them.
 PERSONAL = ("uid", "cn", "sn", "givenName", "ou", "mail")
 
@@ -80,7 +84,7 @@ class DirsrvPolicy:
         folded = password.lower()
         if self._on("passwordPalindrome") and folded == folded[::-1]:
             return RuleCode.PATTERN
-        if any(word.lower() in folded for word in self.entry.texts("passwordBadWords")):
+        if any(word.lower() in folded for word in self._listed("passwordBadWords")):
             return RuleCode.TOO_COMMON
         kinds = Kinds.of(password)
         for rule in self._syntax():
@@ -90,10 +94,15 @@ class DirsrvPolicy:
             return RuleCode.PATTERN
         return RuleCode.TOO_COMMON if self._on("passwordDictCheck") else RuleCode.QUALITY
 
+    def locks(self, failures: int, until: str) -> bool:
+        """Whether an account with this many failed log-ins and this accountUnlockTime is locked."""
+        if not self._on("passwordLockout") or failures < self._number("passwordMaxFailure"):
+            return False
+        return until != FOREVER or not self._on("passwordUnlock")
+
     def personal(self) -> tuple[str, ...]:
         """The attributes of a person that are looked for in the password."""
-        more = " ".join(self.entry.texts("passwordUserAttributes")).replace(",", " ").split()
-        return (*PERSONAL, *more)
+        return (*PERSONAL, *self._listed("passwordUserAttributes"))
 
     def _syntax(self) -> Iterable[Rule]:
         yield Rule(RuleCode.MIN_LENGTH, self._number("passwordMinLength"))
@@ -121,6 +130,10 @@ class DirsrvPolicy:
         return any(
             value[start : start + token] in folded for value in values for start in range(len(value) - token + 1)
         )
+
+    def _listed(self, name: str) -> list[str]:
+        """The words of a list; where it was emptied one empty value is left."""
+        return " ".join(self.entry.texts(name)).replace(",", " ").split()
 
     def _on(self, name: str) -> bool:
         return (self.entry.text(name) or PRESET[name]).lower() == "on"
@@ -182,15 +195,23 @@ class DirsrvPolicies:
 
     async def rules(self, dn: str) -> tuple[Rule, ...]:
         """See `dialects.Policies.rules`."""
+        policy = await self._policy_of(dn)
+        return () if policy is None else policy.rules()
+
+    async def lock_is_over(self, entry: Entry) -> bool:
+        """What a lock has left behind stays in the entry; the policy tells whether it still holds."""
+        failures = entry.text("passwordRetryCount")
+        policy = await self._policy_of(entry.dn)
+        if policy is None or not failures.isdecimal():
+            return False
+        return not policy.locks(int(failures), entry.text("accountUnlockTime"))
+
+    async def _policy_of(self, dn: str) -> DirsrvPolicy | None:
+        """The policy that holds for this DN, as far as it can be read. Raises Unavailable."""
         whole = await self._read(CONFIG, ATTRIBUTES)
         person = await self._read(dn, (POLICY_OF_PERSON,))
         local = local_policy_of(person, whole)
-        policy = policy_in(await self._read(local, ATTRIBUTES) if local else whole)
-        return () if policy is None else policy.rules()
-
-    async def lock_is_over(self, entry: Entry) -> bool:  # noqa: ARG002 - a lock says itself when it ends
-        """See `dialects.Policies.lock_is_over`."""
-        return False
+        return policy_in(await self._read(local, ATTRIBUTES) if local else whole)
 
     async def _read(self, dn: str, attributes: tuple[str, ...]) -> Entry | None:
         try:

@@ -1,0 +1,112 @@
+"""The whole journey on 389 Directory Server: a real one, an SMTP relay, and pwreset as a process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.servers import dirsrv_plan as lab
+from tests.servers.dirsrv import LabDirsrv
+from tests.servers.dirsrv_plan import dn_of, password_of
+from tests.servers.person import PersonBrowser
+from tests.servers.service import Service, running
+from tests.servers.smtp import SmtpServer
+
+pytestmark = pytest.mark.servers
+
+NEW_PASSWORD = "A sunny river walk in May, 7"
+
+
+@dataclass
+class World:
+    service: Service
+    dirsrv: LabDirsrv
+    relay: SmtpServer
+    manager: str
+
+    def send(self, **params: object) -> tuple[object, dict[str, str]]:
+        answer, headers = self.service.call(
+            "PwReset.Send_Request", params, login=f"EXAMPLE\\{self.manager}", password=password_of(self.manager)
+        )
+        return answer["result"], headers
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, dirsrv: LabDirsrv) -> Iterator[World]:
+    folder: Path = tmp_path_factory.mktemp("service")
+    secret = folder / "bind-password"
+    secret.touch(mode=0o600)
+    secret.write_text(lab.SERVICE_PASSWORD)
+    manager = dirsrv.add_person()
+    with SmtpServer() as relay:
+        settings = {
+            "default_domain": "EXAMPLE",
+            "mail": {"url": relay.url, "sender": "Help Desk <helpdesk@example.org>"},
+            "domains": {
+                "EXAMPLE": {
+                    "uris": [dirsrv.ldaps_uri],
+                    "ca_file": str(dirsrv.ca_file),
+                    "bind_dn": lab.SERVICE_DN,
+                    "bind_password_file": str(secret),
+                    "base_dn": lab.PEOPLE,
+                    "managers": [dirsrv.add_group([dn_of(manager)])],
+                    "protected": [lab.PROTECTED_DN],
+                }
+            },
+        }
+        with running(Service(folder, settings)) as service:
+            yield World(service, dirsrv, relay, manager)
+
+
+def test_a_person_gets_the_link_by_mail_sets_a_password_and_logs_in(world: World) -> None:
+    login = world.dirsrv.add_person()
+    dn = dn_of(login)
+    link, _ = world.send(username=login, method="MAIL")
+    assert isinstance(link, str)
+    assert re.findall(r"https://localhost:\d+/r/[A-Za-z0-9_-]{43}", world.relay.wait_for(f"{login}@example.org").text)
+
+    person = PersonBrowser(world.service)
+    page = person.submit(person.open(link), "quite a long walk by the river")
+    assert page.status == 422
+    assert "at least 3 kinds of characters" in page.text
+    assert person.submit(page, NEW_PASSWORD).status == 200
+    assert world.dirsrv.accepts(dn, NEW_PASSWORD)
+    assert PersonBrowser(world.service).open(link).status == 410
+
+
+def test_a_password_changed_elsewhere_kills_the_link(world: World) -> None:
+    login = world.dirsrv.add_person()
+    dn = dn_of(login)
+    link, _ = world.send(username=login, method="NONE")
+    world.dirsrv.set_password(dn, "Changed at the help desk, 1")
+    assert PersonBrowser(world.service).open(str(link)).status == 404
+
+
+def test_a_locked_person_is_unlocked_by_setting_the_password(world: World) -> None:
+    login = world.dirsrv.add_person()
+    dn = dn_of(login)
+    world.dirsrv.fail_to_log_in(dn, 5)
+    link, _ = world.send(username=login, method="NONE")
+    person = PersonBrowser(world.service)
+    assert person.submit(person.open(str(link)), NEW_PASSWORD).status == 200
+    assert world.dirsrv.accepts(dn, NEW_PASSWORD)
+
+
+@pytest.mark.parametrize(("who", "reason"), [("root-admin", "user-protected"), ("nobody-at-all", "user-unknown")])
+def test_a_call_for_somebody_who_cannot_get_a_link_is_false_with_its_reason(
+    world: World, who: str, reason: str
+) -> None:
+    result, headers = world.send(username=who, method="NONE")
+    assert (result, headers["pwreset-reason"]) == (False, reason)
+
+
+def test_a_disabled_person_gets_no_link(world: World) -> None:
+    login = world.dirsrv.add_person()
+    dn = dn_of(login)
+    world.dirsrv.change(dn, nsAccountLock="true")
+    result, headers = world.send(username=login, method="NONE")
+    assert (result, headers["pwreset-reason"]) == (False, "user-disabled")
