@@ -18,7 +18,7 @@ from pwreset.delivery.messages import TemplateMessages
 from pwreset.delivery.seal import AesGcmSealer
 from pwreset.delivery.sms import HttpSmsTransport
 from pwreset.directory.ldap import LdapDirectory
-from pwreset.errors import SettingsError
+from pwreset.errors import SettingsError, StoreUnavailable
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import Channel
@@ -26,7 +26,7 @@ from pwreset.reset.ports import Transport
 from pwreset.reset.send import SMS_OF_THE_DAY
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_key, read_keys, write_keys
-from pwreset.reset.worker import work
+from pwreset.reset.worker import chain, work
 from pwreset.settings import Configuration
 from pwreset.settings.load import refuse_readable_by_others
 from pwreset.store.clock import SystemClock
@@ -69,11 +69,21 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         yield services
     finally:
         await services.outbox.drain(settings.server.shutdown_seconds)
+        if exclusive:
+            await _chain_the_rest(services)
         for transport in services.transports.values():
             await transport.close()
         for directory in services.directories.values():
             await directory.close()
         await store.close()
+
+
+async def _chain_the_rest(services: Services) -> None:
+    """What was told last, or the events would lie unprotected until the next start."""
+    try:
+        await chain(services)
+    except StoreUnavailable:
+        log.warning("the last audit events are not chained; the next start does it")
 
 
 async def run(configuration: Configuration, on_ready: Callable[[], None] | None = None) -> None:

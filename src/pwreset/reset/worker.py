@@ -38,7 +38,7 @@ async def _clear_up(services: Services) -> None:
     """By the clock and not by the bell: under load the bell rings all the time, and none of this is urgent."""
     while True:
         await _try(recover_claims, services)
-        await _try(_chain, services)
+        await _try(chain, services)
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -69,7 +69,8 @@ async def _reclaim(services: Services) -> None:
     await services.store.reclaim(services.clock.now())
 
 
-async def _chain(services: Services) -> None:
+async def chain(services: Services) -> None:
+    """Chain the audit events committed since the last time. Raises StoreUnavailable."""
     await services.store.chain_audit(services.keys.newest.derive("audit chain"))
 
 
