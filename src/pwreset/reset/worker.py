@@ -12,9 +12,11 @@ from pwreset.reset.dispatch import lease_until
 from pwreset.reset.recover import recover_claims
 
 if TYPE_CHECKING:
+    from pwreset.reset.ports import Clock
     from pwreset.reset.services import Services
 
 POLL_SECONDS = 1.0
+SET_BACK_SECONDS = 2.0  # less is what a time service mends now and then
 
 log = logs.get("worker")
 
@@ -36,7 +38,9 @@ async def _deliver(services: Services) -> None:
 
 async def _clear_up(services: Services) -> None:
     """By the clock and not by the bell: under load the bell rings all the time, and none of this is urgent."""
+    watch = ClockWatch(services.clock)
     while True:
+        watch.look()
         await _try(recover_claims, services)
         await _try(chain, services)
         await asyncio.sleep(POLL_SECONDS)
@@ -49,6 +53,33 @@ async def _try(step: Callable[[Services], Awaitable[None]], services: Services) 
         log.warning("work postponed", step=step.__name__, reason=error.reason)
     except Exception:
         log.exception("work failed", step=step.__name__)
+
+
+class ClockWatch:
+    """Notices that the clock was set back.
+
+    Leases and pauses end by the clock, which several processes share. Set back, all of them wait for as much longer:
+    nothing is lost or doubled by it, so it is told and not mended.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = self._lead()
+
+    def look(self) -> None:
+        """Log when the clock was set back since the last look."""
+        before, self._ahead = self._ahead, self._lead()
+        back = before - self._ahead
+        if back > SET_BACK_SECONDS:
+            log.warning(
+                "the clock was set back",
+                seconds=round(back),
+                advice="Messages and submissions that were under way wait for as much longer, and links live for as much"
+                " longer. Let a time service keep the clock.",
+            )
+
+    def _lead(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
 
 
 async def start_due_deliveries(services: Services) -> None:

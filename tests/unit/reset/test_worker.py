@@ -6,7 +6,11 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
-from pwreset.reset.worker import work
+import pytest
+from structlog.testing import capture_logs
+
+from pwreset.reset.worker import ClockWatch, work
+from tests.fakes.clock import FakeClock
 from tests.fakes.world import World
 
 
@@ -29,3 +33,25 @@ async def test_a_store_that_is_down_at_the_start_does_not_end_the_work() -> None
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     assert [envelope.recipient.address for envelope in world.mail.sent] == ["jane@example.org"]
+
+
+def test_a_clock_that_was_set_back_is_told_once() -> None:
+    clock = FakeClock()
+    watch = ClockWatch(clock)
+    clock.advance(timedelta(minutes=1))
+    clock.set(clock.now() - timedelta(hours=1))
+    with capture_logs() as events:
+        watch.look()
+        clock.advance(timedelta(seconds=1))
+        watch.look()
+    assert [(event["event"], event["seconds"]) for event in events] == [("the clock was set back", 3600)]
+
+
+@pytest.mark.parametrize("by", [timedelta(seconds=-1), timedelta(), timedelta(hours=1)])
+def test_a_clock_that_is_mended_a_little_or_set_forward_is_not_told(by: timedelta) -> None:
+    clock = FakeClock()
+    watch = ClockWatch(clock)
+    clock.set(clock.now() + by)
+    with capture_logs() as events:
+        watch.look()
+    assert events == []
