@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,8 +40,6 @@ from pwreset.secret import Secret
 from pwreset.settings.sections import Domain
 
 EXACTLY_ONE = 2  # the size limit that tells one from more
-# The write, a second one where the first is not understood, and two steps for `must change`.
-ANSWERS_OF_A_WRITE = 4
 
 log = logs.get("directory")
 
@@ -257,7 +256,7 @@ class LdapDirectory:
         try:
             await self._pool.write(
                 lambda session: self._write_on(kind, session, write),
-                answers=ANSWERS_OF_A_WRITE,
+                answers=kind.dialect.answers,
             )
         except Refused as error:
             raise PasswordRefused(await self._rules_broken(user, error.rules)) from None
@@ -314,6 +313,7 @@ class LdapDirectory:
         if not session.server.encrypted and not session.server.loopback:
             raise Unwilling("passwords are written over TLS only; use ldaps:// or StartTLS")
         write.root = session.root
+        write.another = functools.partial(self._pool.another, session.server)
         kind.dialect.write(session.connection, write)
 
     async def _rules_broken(self, user: User, codes: tuple[RuleCode, ...]) -> tuple[Rule, ...]:

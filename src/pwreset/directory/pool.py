@@ -137,6 +137,10 @@ class Pool:
                 return result
         raise last or DirectoryUnavailable(self._name)
 
+    def another(self, server: Server) -> Any:
+        """A further connection to this server, not logged in. Blocks. Raises Trouble."""
+        return connect(server, self._trust, self.seconds)
+
     async def try_server(self, server: Server, work: Callable[[Session], T]) -> T:
         """Connect to this server, log in, and do one thing. Raises Trouble."""
 

@@ -300,7 +300,7 @@ class Domain(Section, frozen=True):
         Meta(description="Accept CA certificates without the extensions that Python 3.13's strict X.509 check wants."),
     ] = False
     dialect: Annotated[
-        Literal["auto", "openldap", "active-directory", "389-ds"],
+        Literal["auto", "openldap", "active-directory", "389-ds", "freeipa", "generic"],
         Meta(description="What kind of directory it is; `auto` asks the directory. Samba is `active-directory`."),
     ] = "auto"
     timeout_seconds: Annotated[Seconds, Meta(description="Deadline for each answer of the directory.")] = 5.0

@@ -4,14 +4,18 @@ choose          which one a server speaks, by its rootDSE
 openldap        OpenLDAP with the ppolicy overlay
 active_directory  Active Directory and Samba
 dirsrv          389 Directory Server, Red Hat Directory Server
+freeipa         FreeIPA: the two steps that keep its policy
+generic         any other server
 behera          what answers mean where a server speaks draft-behera-ldap-password-policy
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pwreset.directory.connection import Kind, Trouble
 from pwreset.directory.entries import Account, Entry
 from pwreset.directory.rootdse import RootDse
 from pwreset.reset.policy import Rule
@@ -22,11 +26,16 @@ if TYPE_CHECKING:
     from pwreset.directory.pool import Pool
 
 
+def _no_other() -> Any:
+    raise Trouble(Kind.STUCK)
+
+
 @dataclass(slots=True)
 class Write:
     """One write of a password and how far it has come; read by the caller when the thread does not come back.
 
-    `was_locked` and `must_change` are what the entry said just before; `root` is of the server that is written to.
+    `was_locked` and `must_change` are what the entry said just before; `root` is of the server that is written to;
+    `another` opens a further connection to it, not logged in, which the caller closes. Raises connection.Trouble.
     """
 
     dn: str
@@ -35,6 +44,7 @@ class Write:
     must_change: bool
     keep_must_change: bool
     seconds: float
+    another: Callable[[], Any] = _no_other
     root: RootDse = field(default_factory=RootDse)
     begun: bool = False
     done: bool = False
@@ -56,6 +66,7 @@ class Dialect(Account, Protocol):
     """One kind of directory. The methods with a connection block."""
 
     name: str
+    answers: int  # of the server that a write waits for, at most
 
     def write(self, connection: Any, write: Write) -> None:
         """Write the password, once. Raises what stands in `outcomes`."""

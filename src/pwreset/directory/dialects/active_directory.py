@@ -80,6 +80,7 @@ class ActiveDirectory:
     """The dialect of Active Directory and of Samba."""
 
     name = "active-directory"
+    answers = 4  # the write, and three for what it broke
     attributes: tuple[str, ...] = (
         "objectGUID",
         "userAccountControl",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ldap
 from ldap.controls.ppolicy import PasswordPolicyControl
 
+from pwreset.directory.dialects import Write
 from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, ReadOnly, Refused, Unwilling
+from pwreset.directory.rootdse import RootDse
 from pwreset.reset.policy import RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
+PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 - RFC 3062
 EXPIRED, MUST_CHANGE = 0, 2  # draft-behera-ldap-password-policy-10, 6.2; told together with the right password only
 
 # The same place, and pwdMaxLength's code of OpenLDAP 2.6.
@@ -78,6 +81,25 @@ def try_password(connection: Any, dn: str, password: Secret, seconds: float) -> 
         return BindOutcome.WRONG
     must_change = any(getattr(control, "error", None) == MUST_CHANGE for control in controls)
     return BindOutcome.EXPIRED if must_change else BindOutcome.RIGHT
+
+
+def knows_password_modify(root: RootDse) -> bool:
+    """Whether the server says it knows RFC 3062; yes when it says nothing at all."""
+    return not root.texts("supportedExtension") or root.has("supportedExtension", PASSWORD_MODIFY)
+
+
+def send(connection: Any, write: Write, new: bytes, controls: Sequence[Any], *, by_modify: bool) -> None:
+    """Write by RFC 3062, or by replacing the value. Raises ldap.PROTOCOL_ERROR, and what stands in `outcomes`."""
+    try:
+        if by_modify:
+            message = connection.modify_ext(write.dn, [(ldap.MOD_REPLACE, "userPassword", [new])], controls)
+        else:
+            message = connection.passwd(write.dn, None, new, controls)
+        connection.result3(message, timeout=write.seconds)
+    except ldap.PROTOCOL_ERROR:
+        raise
+    except ldap.LDAPError as error:
+        raise meaning(error) from error
 
 
 def may_delete_password(connection: Any, dn: str, seconds: float) -> bool:

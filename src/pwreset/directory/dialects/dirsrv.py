@@ -41,6 +41,7 @@ class Dirsrv:
     """The dialect of 389 Directory Server."""
 
     name = "389-ds"
+    answers = 6  # the write, then what it broke; or `must change`
     attributes: tuple[str, ...] = (
         "nsUniqueId",
         "entryusn",

@@ -20,12 +20,10 @@ from pwreset.directory.dialects.ppolicy import PpolicyPolicies
 from pwreset.directory.entries import Entry, read_time
 from pwreset.directory.outcomes import Unwilling
 from pwreset.directory.pool import Pool
-from pwreset.directory.rootdse import RootDse
 from pwreset.reset.model import AccountState
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
-PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 - RFC 3062
 ADMINISTRATIVE_LOCK = "000001010000Z"
 log = logs.get("directory")
 
@@ -34,6 +32,7 @@ class OpenLdap:
     """The dialect of OpenLDAP."""
 
     name = "openldap"
+    answers = 4  # the write, a second one where the first is not understood, and two steps for `must change`
     attributes: tuple[str, ...] = (
         "entryUUID",
         "entryCSN",
@@ -78,17 +77,18 @@ class OpenLdap:
 
     def write(self, connection: Any, write: Write) -> None:
         """Write the password with the ppolicy request control; see `Dialect.write`."""
-        by_modify = not _knows_password_modify(write.root)
+        by_modify = not behera.knows_password_modify(write.root)
         # What cannot be encoded cannot be typed at a log-in either.
         new = write.password.reveal().encode()
+        controls = [PasswordPolicyControl()]
         write.begun = True
         try:
-            _send(connection, write, new, by_modify=by_modify)
+            behera.send(connection, write, new, controls, by_modify=by_modify)
         except ldap.PROTOCOL_ERROR:
             # Where the rootDSE is hidden we learn only now that there is no RFC 3062; nothing was written.
             if by_modify:
                 raise Unwilling("it does not understand a modification of userPassword") from None
-            _send(connection, write, new, by_modify=True)
+            behera.send(connection, write, new, controls, by_modify=True)
         write.done = True
         _settle_must_change(connection, write)
 
@@ -115,25 +115,6 @@ def _outside_its_time(entry: Entry) -> bool:
         return False
     now = datetime.now(UTC)
     return (start is not None and now < start) or (end is not None and now >= end)
-
-
-def _knows_password_modify(root: RootDse) -> bool:
-    """Whether the server says it knows RFC 3062; yes when it says nothing at all."""
-    return not root.texts("supportedExtension") or root.has("supportedExtension", PASSWORD_MODIFY)
-
-
-def _send(connection: Any, write: Write, new: bytes, *, by_modify: bool) -> None:
-    controls = [PasswordPolicyControl()]
-    try:
-        if by_modify:
-            message = connection.modify_ext(write.dn, [(ldap.MOD_REPLACE, "userPassword", [new])], controls)
-        else:
-            message = connection.passwd(write.dn, None, new, controls)
-        connection.result3(message, timeout=write.seconds)
-    except ldap.PROTOCOL_ERROR:
-        raise
-    except ldap.LDAPError as error:
-        raise behera.meaning(error) from error
 
 
 def _settle_must_change(connection: Any, write: Write) -> None:
