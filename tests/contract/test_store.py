@@ -16,6 +16,7 @@ from pwreset.reset.ports import Store
 from pwreset.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import (
+    JANE,
     JOHN,
     MAIL,
     SMS,
@@ -139,6 +140,17 @@ async def test_a_failure_does_not_harm_those_who_write_at_the_same_time(store: S
     assert [await state(store, other.id) for other in others] == [RequestState.PENDING] * 20
 
 
+async def test_many_at_once_are_all_kept_in_the_order_they_came_in(store: Store, clock: FakeClock) -> None:
+    many = [a_request(clock.now(), user_id=str(number)) for number in range(150)]
+    await asyncio.gather(
+        *(store.add(one, [a_delivery(one)], [an_event(clock.now(), id=one.id)], supersede=True) for one in many)
+    )
+    kept = sorted(await store.list(RequestFilter(limit=200), clock.now()), key=lambda one: one.sequence)
+    assert [one.id for one in kept] == [one.id for one in many]
+    assert [event.facts["id"] for event in await store.audit(0, 200)] == [one.id for one in many]
+    assert [len(await store.deliveries(one.id)) for one in many] == [1] * 150
+
+
 # --- superseding -------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +228,44 @@ async def test_a_claimed_link_that_is_superseded_can_still_be_used(store: Store,
     await store.add(new, [], [], supersede=True)
     assert await store.settle(old.id, clock.now(), [], [])
     assert (await state(store, old.id), await state(store, new.id)) == (RequestState.USED, RequestState.REVOKED)
+
+
+async def test_of_links_made_at_once_each_users_newest_lives(store: Store, clock: FakeClock) -> None:
+    made = [a_request(clock.now(), user_id=user) for user in (JANE, JOHN) * 3]
+    await asyncio.gather(*(store.add(one, [], [], supersede=True) for one in made))
+    assert [await state(store, one.id) for one in made] == [RequestState.REVOKED] * 4 + [RequestState.PENDING] * 2
+
+
+async def test_of_links_made_at_once_only_those_that_supersede_end_older_ones(store: Store, clock: FakeClock) -> None:
+    older, newer = a_request(clock.now()), a_request(clock.now())
+    await asyncio.gather(
+        store.add(older, [], [], supersede=False),
+        store.add(a_request(clock.now(), user_id=JOHN), [], [], supersede=True),
+        store.add(newer, [], [], supersede=False),
+    )
+    assert [await state(store, one.id) for one in (older, newer)] == [RequestState.PENDING] * 2
+
+
+async def test_messages_sent_at_once_end_each_users_older_links(store: Store, clock: FakeClock) -> None:
+    made = [a_request(clock.now(), user_id=user, sent_to=(MAIL,)) for user in (JANE, JOHN) * 2]
+    mails = [a_delivery(one) for one in made]
+    for one, mail in zip(made, mails, strict=True):
+        await store.add(one, [mail], [], supersede=False)
+    await asyncio.gather(*(store.settle_deliveries([was_sent(mail, clock.now())], []) for mail in mails))
+    assert [await state(store, one.id) for one in made] == [RequestState.REVOKED] * 2 + [RequestState.PENDING] * 2
+    assert [(await store.deliveries(one.id))[0].state for one in made] == [DeliveryState.SENT] * 4
+
+
+async def test_of_messages_settled_at_once_only_those_sent_end_older_links(store: Store, clock: FakeClock) -> None:
+    older, newer, other = a_request(clock.now()), a_request(clock.now()), a_request(clock.now(), user_id=JOHN)
+    mails = [a_delivery(one) for one in (newer, other)]
+    for one, sent in ((older, []), (newer, mails[:1]), (other, mails[1:])):
+        await store.add(one, sent, [], supersede=False)
+    await asyncio.gather(
+        store.settle_deliveries([was_abandoned(mails[0], clock.now())], []),
+        store.settle_deliveries([was_sent(mails[1], clock.now())], []),
+    )
+    assert await state(store, older.id) is RequestState.PENDING
 
 
 # --- claiming, releasing, settling, revoking ---------------------------------------------------------------------

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pwreset.reset.model import Channel, Delivery, DeliveryState, MessageName, Settlement
 from pwreset.store import statements as sql
-from pwreset.store.requests import supersede
+from pwreset.store.inserts import insert
+from pwreset.store.requests import SUPERSEDED, end
 from pwreset.store.rows import Parameters, delivery_of, micros, moment
 
 
@@ -38,14 +40,22 @@ def reclaim(connection: sqlite3.Connection, now: datetime) -> int:
     )
 
 
-def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement], events: Sequence[Parameters]) -> None:
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Outcomes of attempts with their events."""
+
+    settlements: Sequence[Settlement]
+    events: Sequence[Parameters]
+
+
+def settle(connection: sqlite3.Connection, outcomes: Sequence[Outcomes]) -> None:
     """Write outcomes of attempts down. A delivery that is settled already stays as it is."""
+    settlements = [settlement for one in outcomes for settlement in one.settlements]
+    _settle(connection, [settlement for settlement in settlements if settlement.state is not DeliveryState.QUEUED])
     for settlement in settlements:
         if settlement.state is DeliveryState.QUEUED:
             _defer(connection, settlement)
-        else:
-            _settle_one(connection, settlement)
-    connection.executemany(sql.ADD_EVENT, events)
+    insert(connection, sql.ADD_EVENT, [event for one in outcomes for event in one.events])
 
 
 def _defer(connection: sqlite3.Connection, settlement: Settlement) -> None:
@@ -59,17 +69,20 @@ def _defer(connection: sqlite3.Connection, settlement: Settlement) -> None:
     )
 
 
-def _settle_one(connection: sqlite3.Connection, settlement: Settlement) -> None:
-    at = micros(settlement.at)
-    row = connection.execute(
-        sql.SETTLE_DELIVERY,
-        {"id": settlement.delivery_id, "state": settlement.state.value, "at": at, "detail": settlement.detail},
-    ).fetchone()
-    if row is None:
+def _settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+    """Settle for good, and end the links that are older than those that were sent."""
+    if not settlements:
         return
-    request_id, message = row
-    if settlement.state is DeliveryState.SENT and message == MessageName.RESET_LINK.value:
-        supersede(connection, request_id, at)
+    first = {settlement.delivery_id: settlement for settlement in reversed(settlements)}
+    rows = [[one.delivery_id, one.state.value, micros(one.at), one.detail] for one in first.values()]
+    settled = connection.execute(sql.SETTLE_DELIVERIES, {"outcomes": json.dumps(rows)}).fetchall()
+    sent = [
+        request_id
+        for request_id, message, state in settled
+        if state == DeliveryState.SENT.value and message == MessageName.RESET_LINK.value
+    ]
+    if sent:
+        end(connection, sql.END_OLDER, sent, micros(settlements[-1].at), SUPERSEDED)
 
 
 def next_due(connection: sqlite3.Connection) -> datetime | None:

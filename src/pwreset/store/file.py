@@ -14,8 +14,9 @@ from pwreset.errors import SettingsError, StartError, StoreUnavailable
 from pwreset.settings.load import refuse_readable_by_others
 from pwreset.store.migrate import check_version, known_migrations, upgrade
 
-OLDEST_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING came with 3.35
+OLDEST_SQLITE = (3, 38, 0)  # JSON functions are always there; STRICT tables came with 3.37, RETURNING with 3.35
 BUSY_SECONDS = 10
+KEPT_STATEMENTS = 256  # ours, and the inserts of many rows (`inserts`)
 # A checkpoint copies each changed page once, however often it changed: fewer checkpoints write less, and the log
 # stays below about 16 MB.
 CHECKPOINT_PAGES = 4000
@@ -59,7 +60,7 @@ def prepare(path: Path, folder: Traversable | None = None, *, locked: bool) -> t
     changes under it. Raises SettingsError, StartError, StoreVersionError, StoreUnavailable.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise StartError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
+        raise StartError(f"SQLite {sqlite3.sqlite_version} is too old; 3.38 is needed")
     _make(path)
     refuse_readable_by_others(path)
     migrations = known_migrations(folder)
@@ -86,7 +87,13 @@ def _make(path: Path) -> None:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode, usable from any one thread at a time. Raises StoreUnavailable."""
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=KEPT_STATEMENTS,
+        )
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")

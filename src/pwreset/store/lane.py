@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import groupby
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +20,8 @@ from pwreset import logs
 from pwreset.errors import StoreUnavailable
 
 T = TypeVar("T")
+S = TypeVar("S")
+Together = Callable[[sqlite3.Connection, Sequence[S]], None]
 
 MOST_AT_ONCE = 256
 
@@ -59,6 +62,17 @@ class Job(Generic[T]):
             self.future.set_result(self.answer)  # type: ignore[arg-type] # an answer of None is one
 
 
+class Share(Job[None]):
+    """A share of work that is done in one go for all neighbours that bring one: `together` takes all their shares."""
+
+    __slots__ = ("share", "together")
+
+    def __init__(self, together: Together[S], share: S, future: asyncio.Future[None]) -> None:
+        super().__init__(lambda c: together(c, [share]), future)
+        self.together = together
+        self.share = share
+
+
 Jobs = Sequence[Job[Any]]
 
 
@@ -85,15 +99,21 @@ class Lane:
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Queue a unit of work. The future ends with its answer, or with StoreUnavailable."""
-        future: asyncio.Future[T] = self._loop.create_future()
+        return self._queue(Job(work, self._loop.create_future()))
+
+    def share(self, together: Together[S], share: S) -> asyncio.Future[None]:
+        """Queue a share of work that neighbours with the same `together` are done with in one go."""
+        return self._queue(Share(together, share, self._loop.create_future()))
+
+    def _queue(self, job: Job[T]) -> asyncio.Future[T]:
         if self._closed:
-            future.set_exception(StoreUnavailable())
-            return future
-        self._waiting.append(Job(work, future))
+            job.future.set_exception(StoreUnavailable())
+            return job.future
+        self._waiting.append(job)
         if not self._under_way:
             self._under_way = True
             self._loop.call_soon(self._hand_over)
-        return future
+        return job.future
 
     async def close(self) -> None:
         """End after what is queued, and close the connection."""
@@ -155,8 +175,7 @@ def write_together(connection: sqlite3.Connection, jobs: Jobs) -> None:
             job.fail(error)
         return
     try:
-        for job in jobs:
-            job.run(connection)
+        _run_in_order(connection, jobs)
         connection.execute("COMMIT")
     except BaseException as error:  # noqa: BLE001 - it belongs to a job's caller, and the thread must live
         _roll_back(connection)
@@ -166,6 +185,16 @@ def write_together(connection: sqlite3.Connection, jobs: Jobs) -> None:
         else:
             for job in jobs:
                 write_together(connection, [job])
+
+
+def _run_in_order(connection: sqlite3.Connection, jobs: Jobs) -> None:
+    """Run jobs as they came, neighbours that share their work in one go."""
+    for together, neighbours in groupby(jobs, key=lambda job: job.together if isinstance(job, Share) else None):
+        if together is not None:
+            together(connection, [job.share for job in neighbours if isinstance(job, Share)])
+            continue
+        for job in neighbours:
+            job.run(connection)
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from pwreset.reset.model import RequestFilter, RequestState, ResetRequest
 from pwreset.store import statements as sql
+from pwreset.store.inserts import insert
 from pwreset.store.rows import Parameters, micros, request_of
 
 SUPERSEDED = "superseded"
@@ -19,28 +22,31 @@ EXPIRED = "expired"
 ALL_TIME = (-(1 << 62), 1 << 62)
 
 
-def add(
-    connection: sqlite3.Connection,
-    request: Parameters,
-    deliveries: Sequence[Parameters],
-    events: Sequence[Parameters],
-    *,
-    supersede: bool,
-) -> None:
-    """Write a request with its deliveries and events; with `supersede` its user's older links are over."""
-    execute = connection.execute
-    execute(sql.ADD_REQUEST, request)
-    for delivery in deliveries:
-        execute(sql.ADD_DELIVERY, delivery)
-    for event in events:
-        execute(sql.ADD_EVENT, event)
-    if supersede:
-        end(connection, sql.END_OLDER, request["id"], request["created_at"], SUPERSEDED)
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """A request with its deliveries and events; with `supersede` its user's older links are over."""
+
+    request: Parameters
+    deliveries: Sequence[Parameters]
+    events: Sequence[Parameters]
+    supersede: bool
 
 
-def end(connection: sqlite3.Connection, statement: str, request_id: object, now: object, why: str) -> int:
-    """End living links beside this one (`END_OLDER`, `END_OTHERS`). Says how many died; claimed ones are doomed only."""
-    ended = connection.execute(statement, {"id": request_id, "now": now, "why": why}).fetchall()
+def add(connection: sqlite3.Connection, new: Sequence[NewRequest]) -> None:
+    """Write requests down, in this order."""
+    insert(connection, sql.ADD_REQUEST, [one.request for one in new])
+    insert(connection, sql.ADD_DELIVERY, [delivery for one in new for delivery in one.deliveries])
+    insert(connection, sql.ADD_EVENT, [event for one in new for event in one.events])
+    superseding = [one.request for one in new if one.supersede]
+    if superseding:
+        # They share a commit, so they share a moment too: the last one's.
+        end(connection, sql.END_OLDER, [one["id"] for one in superseding], superseding[-1]["created_at"], SUPERSEDED)
+
+
+def end(connection: sqlite3.Connection, statement: str, request_ids: Sequence[object], now: object, why: str) -> int:
+    """End living links beside these (`END_OLDER`, `END_OTHERS`). Says how many died; claimed ones are doomed only."""
+    parameters = {"ids": json.dumps(request_ids), "now": now, "why": why}
+    ended = connection.execute(statement, parameters).fetchall()
     dead = [other for other, state in ended if state == "revoked"]
     for other in dead:
         connection.execute(sql.ABANDON_DELIVERIES, {"request_id": other, "now": now, "detail": LINK_DEAD})
@@ -49,7 +55,7 @@ def end(connection: sqlite3.Connection, statement: str, request_id: object, now:
 
 def supersede(connection: sqlite3.Connection, request_id: str, now: int) -> int:
     """End the older links of a request's user. Says how many died."""
-    return end(connection, sql.END_OLDER, request_id, now, SUPERSEDED)
+    return end(connection, sql.END_OLDER, [request_id], now, SUPERSEDED)
 
 
 def find(connection: sqlite3.Connection, digests: Sequence[bytes]) -> ResetRequest | None:
@@ -96,7 +102,7 @@ def settle(
     if connection.execute(sql.USE_REQUEST, parameters).rowcount == 0:
         return False
     request_id, now = parameters["id"], parameters["now"]
-    end(connection, sql.END_OTHERS, request_id, now, PASSWORD_SET)
+    end(connection, sql.END_OTHERS, [request_id], now, PASSWORD_SET)
     connection.execute(sql.ABANDON_LINKS, {"request_id": request_id, "now": now, "detail": LINK_USED})
     connection.executemany(sql.ADD_DELIVERY, notices)
     connection.executemany(sql.ADD_EVENT, events)

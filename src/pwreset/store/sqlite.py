@@ -95,10 +95,13 @@ class SqliteStore:
         supersede: bool,
     ) -> None:
         """A new reset request with its deliveries. With `supersede` the user's older links are revoked with it."""
-        row = request_parameters(request)
-        messages = [delivery_parameters(delivery) for delivery in deliveries]
-        lines = [event_parameters(event) for event in events]
-        await self._writer.run(lambda c: requests.add(c, row, messages, lines, supersede=supersede))
+        new = requests.NewRequest(
+            request_parameters(request),
+            [delivery_parameters(delivery) for delivery in deliveries],
+            [event_parameters(event) for event in events],
+            supersede,
+        )
+        await self._writer.share(requests.add, new)
 
     async def find(self, digests: Sequence[bytes]) -> ResetRequest | None:
         """The request with one of these digests."""
@@ -172,8 +175,8 @@ class SqliteStore:
 
     async def settle_deliveries(self, settlements: Sequence[Settlement], events: Sequence[AuditEvent]) -> None:
         """Outcomes of attempts. SENT and ABANDONED erase the body; a reset link that was sent supersedes older ones."""
-        lines = [event_parameters(event) for event in events]
-        await self._writer.run(lambda c: outbox.settle(c, settlements, lines))
+        outcomes = outbox.Outcomes(settlements, [event_parameters(event) for event in events])
+        await self._writer.share(outbox.settle, outcomes)
 
     async def next_due(self) -> datetime | None:
         """When the earliest queued delivery is due."""

@@ -29,7 +29,9 @@ SET settled_at = CASE requests.state WHEN 'pending' THEN :now END,
     settled_why = CASE requests.state WHEN 'pending' THEN :why ELSE '' END,
     doom = CASE WHEN requests.state = 'claimed' AND requests.doom = '' THEN :why ELSE requests.doom END,
     state = CASE requests.state WHEN 'pending' THEN 'revoked' ELSE requests.state END
-FROM (SELECT domain, user_id, sequence FROM requests WHERE id = :id) AS mine
+FROM (
+    SELECT domain, user_id, sequence FROM requests WHERE id IN (SELECT value FROM json_each(:ids))
+) AS mine
 WHERE requests.user_id = mine.user_id AND requests.domain = mine.domain AND requests.settled_at IS NULL
 """
 
@@ -124,10 +126,18 @@ RECLAIM_DELIVERIES = """
 UPDATE deliveries SET due_at = :now WHERE channel = :channel AND settled_at IS NULL AND due_at > :now
 """
 
-SETTLE_DELIVERY = """
-UPDATE deliveries SET state = :state, settled_at = :at, attempts = attempts + 1, detail = :detail, body = x''
-WHERE id = :id AND settled_at IS NULL
-RETURNING request_id, message
+# Outcomes: JSON, [[id, state, at, detail], ...].
+SETTLE_DELIVERIES = """
+UPDATE deliveries
+SET state = outcome.state, settled_at = outcome.at, attempts = deliveries.attempts + 1, detail = outcome.detail,
+    body = x''
+FROM (
+    SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS state, json_extract(value, '$[2]') AS at,
+        json_extract(value, '$[3]') AS detail
+    FROM json_each(:outcomes)
+) AS outcome
+WHERE deliveries.id = outcome.id AND deliveries.settled_at IS NULL
+RETURNING request_id, message, deliveries.state
 """
 
 DEFER_DELIVERY = """
