@@ -1,6 +1,8 @@
 # ruff: noqa: SLF001 - the floor is what lies beneath the adapters' doors
 """The floor: read the request, one search, one durable insert, answer. With MAIL, hand a mail made beforehand over too.
 
+The insert is the service's own: the link with its audit event, and either the end of the person's older links (NONE) or
+the delivery (MAIL), in one transaction. What the service writes once the relay has taken the mail is left out.
 The same LDAP connections, the same store and the same SMTP conversation as the service, in one process, on a bare
 asyncio protocol: no framework, no log-in, no checks, no limits, no rendering, no sealing, no log. Prints its port.
 """
@@ -20,7 +22,16 @@ import msgspec
 from bench.load import END_OF_HEAD, length_of
 from pwreset.delivery.mail import MailTransport
 from pwreset.directory.ldap import LdapDirectory
-from pwreset.reset.model import DeliveryMode, Origin, ResetRequest
+from pwreset.reset.model import (
+    AuditEvent,
+    Channel,
+    Delivery,
+    DeliveryMode,
+    MessageName,
+    Origin,
+    Recipient,
+    ResetRequest,
+)
 from pwreset.reset.tokens import new_id
 from pwreset.settings.load import load
 from pwreset.store.clock import SystemClock
@@ -51,9 +62,11 @@ class Floor:
             2,
         )
         token = secrets.token_urlsafe(32)
-        await self._store.add(self._request(dn, attributes, token), [], [], supersede=False)
-        if params["method"] == "MAIL":
-            await self._send(attributes["mail"][0].decode())
+        request = self._request(dn, attributes, token)
+        mails = [_delivery(request, attributes["mail"][0].decode())] if params["method"] == "MAIL" else []
+        await self._store.add(request, mails, [_event(request)], supersede=not mails)
+        for mail in mails:
+            await self._send(mail.recipient.address)
         return b'{"jsonrpc":"2.0","id":0,"result":"https://localhost:8443/r/%b"}' % token.encode()
 
     def _request(self, dn: str, attributes: dict[str, list[bytes]], token: str) -> ResetRequest:
@@ -81,6 +94,33 @@ class Floor:
         message = b"From: bench@example.org\r\nTo: %b\r\nSubject: bench\r\n\r\n%b" % (address.encode(), MAIL_BODY)
         async with self._transport._slots:
             await self._transport._hand_over(address, message)
+
+
+def _delivery(request: ResetRequest, address: str) -> Delivery:
+    return Delivery(
+        id=new_id(),
+        request_id=request.id,
+        domain=request.domain,
+        message=MessageName.RESET_LINK,
+        recipient=Recipient(Channel.MAIL, address),
+        body=MAIL_BODY,
+        created_at=request.created_at,
+        not_after=request.expires_at,
+        due_at=request.created_at,
+    )
+
+
+def _event(request: ResetRequest) -> AuditEvent:
+    return AuditEvent(
+        name="request.sent",
+        at=request.created_at,
+        actor="floor",
+        domain=request.domain,
+        user=request.user_login,
+        address=request.asked_from,
+        request_id=request.id,
+        facts={"mode": "NONE"},
+    )
 
 
 class Connection(asyncio.Protocol):
