@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pwreset.directory.ldap import LdapDirectory
-from pwreset.errors import DirectoryMisconfigured, OutcomeUnclear, PasswordRefused, UserDisabled
+from pwreset.errors import DirectoryMisconfigured, OutcomeUnclear, PasswordRefused, UserDisabled, WriteDenied
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
@@ -25,10 +25,12 @@ from tests.servers.freeipa import (
     person_dn,
     stamp,
 )
+from tests.servers.scripted import Answer
 
 pytestmark = pytest.mark.servers
 
 NEW = Secret("Seven quiet lanterns, at 9")
+UNWILLING, INSUFFICIENT_ACCESS = 53, 50
 
 
 @pytest.fixture
@@ -124,6 +126,36 @@ async def test_people_who_need_more_than_a_password_are_the_operators_business(
     ipa.lets_people_log_in = False
     with pytest.raises(DirectoryMisconfigured):
         await directory.set_password(await directory.find("jdoe"), NEW)
+
+
+async def test_an_account_that_may_not_log_in_with_it_keeps_its_link(
+    ipa: LikeFreeIpa, directory: LdapDirectory
+) -> None:
+    before = await directory.find("jdoe")
+    ipa.lets_people_log_in = False
+    with pytest.raises(DirectoryMisconfigured):
+        await directory.set_password(before, NEW)
+    assert (await directory.find("jdoe")).password_mark == before.password_mark
+
+
+@pytest.mark.parametrize("code", [UNWILLING, INSUFFICIENT_ACCESS])
+async def test_a_second_step_that_is_forbidden_leaves_the_link_alive(
+    ipa: LikeFreeIpa, directory: LdapDirectory, code: int
+) -> None:
+    before = await directory.find("jdoe")
+    ipa.answer_to_the_second_step = Answer(code)
+    with pytest.raises((DirectoryMisconfigured, WriteDenied)):
+        await directory.set_password(before, NEW)
+    assert (await directory.find("jdoe")).password_mark == before.password_mark
+
+
+async def test_a_second_step_that_is_forbidden_is_not_tried_on_another_server(ipa: LikeFreeIpa) -> None:
+    ipa.answer_to_the_second_step = Answer(UNWILLING)
+    directory = adapter(ipa, uris=(ipa.uri, ipa.uri.replace("127.0.0.1", "localhost")))
+    with pytest.raises(DirectoryMisconfigured):
+        await directory.set_password(await directory.find("jdoe"), NEW)
+    await directory.close()
+    assert ipa.log.count("by another") == 1
 
 
 async def test_a_password_set_by_another_must_be_changed(ipa: LikeFreeIpa, directory: LdapDirectory) -> None:

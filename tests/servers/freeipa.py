@@ -65,6 +65,7 @@ class LikeFreeIpa(ScriptedDirectory):
         self.history = ["Passw0rd-jdoe"]
         self.cut_before_the_second_step = False
         self.lets_people_log_in = True
+        self.answer_to_the_second_step: Answer | None = None
 
     @property
     def jdoe(self) -> Attributes:
@@ -86,19 +87,24 @@ class LikeFreeIpa(ScriptedDirectory):
         self.log.append("by the person" if own else "by another")
         if own and self.cut_before_the_second_step:
             raise CutOff
+        if own and self.answer_to_the_second_step is not None:
+            return self.answer_to_the_second_step
         if not own:
             now = stamp(datetime.now(UTC) - timedelta(seconds=1))
             return self._set(dn, new, changed=now, expires=now)
         if self.entries[dn]["userPassword"] != [old]:
             return Answer(49)
+        if (refusal := self._refusal_of(new)) is not None:
+            return refusal
+        now_ = datetime.now(UTC)
+        return self._set(dn, new, changed=stamp(now_), expires=stamp(now_ + timedelta(days=90)))
+
+    def _refusal_of(self, new: str) -> Answer | None:
         if len(new) < 8:
             return Answer(19, TOO_SHORT)
         if "dictionary" in new:
             return Answer(19, BAD_SYNTAX)
-        if new in self.history:
-            return Answer(19, IN_HISTORY)
-        now_ = datetime.now(UTC)
-        return self._set(dn, new, changed=stamp(now_), expires=stamp(now_ + timedelta(days=90)))
+        return Answer(19, IN_HISTORY) if new in self.history else None
 
     def modify(self, client: Client, dn: str, changes: list[tuple[int, str, list[str]]]) -> Answer:  # noqa: ARG002
         for kind, name, values in changes:

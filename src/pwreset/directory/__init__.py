@@ -3,7 +3,8 @@
 ldap.LdapDirectory     the port, one per domain
   filters, entries     what is asked, and what a person's entry says
   groups               who is protected, who is a manager
-  outcomes             what a write can end in
+  outcomes             what a write can end in, and what a result code means for one
+  reading              one entry by its DN
   rootdse              what a server says of itself
   dialects             one per kind of directory: identity, states, policies, writer, table of refusals
   diagnosis            health and rights, in words

@@ -8,6 +8,8 @@ from typing import Any
 
 import ldap
 
+from pwreset.directory.outcomes import LOSSES
+
 ATTRIBUTES = (
     "vendorName",
     "vendorVersion",
@@ -23,7 +25,6 @@ ATTRIBUTES = (
     "currentTime",
     "dnsHostName",
 )
-LOSSES = (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)

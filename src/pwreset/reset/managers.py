@@ -150,7 +150,8 @@ async def _try(credentials: Credentials, address: str, services: Services, *, tr
         for key, _ in (*by_account, beyond):
             await services.counters.forget(key)
     if outcome is BindOutcome.EXPIRED:
-        # The directory would let him do nothing before he has changed it; nor do we. It was no guess, so it counts not.
+        # The directory would let him do nothing before he has changed it; nor do we. It was no guess, so his account's
+        # counters do not have it; his address's does.
         await _failed(credentials, address, "password-expired", services)
         raise BadCredentials
     return await _succeeded(credentials, Manager(dn, credentials.login, name.domain, scope), address, services)

@@ -65,6 +65,17 @@ async def test_a_manager_whose_password_has_expired_or_must_be_changed_stays_out
         await enter(world)
 
 
+async def test_an_expired_password_does_not_use_up_the_accounts_tries() -> None:
+    world = World()
+    boss = world.directory.tree.people["uuid-boss"]
+    boss.expired = True
+    for _ in range(6):
+        with pytest.raises(BadCredentials):
+            await enter(world)
+    boss.expired = False
+    assert (await enter(world)).dn == BOSS
+
+
 async def test_only_a_managers_password_is_ever_tried() -> None:
     world = World()
     await fail(world, 2, login="EXAMPLE\\jane")

@@ -7,8 +7,6 @@ password still binds for an hour on both (Windows: for log-ins that are not Kerb
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -29,7 +27,7 @@ from pwreset.directory.dialects.ad_values import (
     written_password,
 )
 from pwreset.directory.entries import Entry
-from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, ReadOnly, Refused, Unwilling
+from pwreset.directory.outcomes import DENIALS, ReadOnly, Refused, meaning_of_code
 from pwreset.directory.pool import PARTIAL_SECRETS, Pool
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
@@ -46,33 +44,11 @@ POLICY_HINTS = ("1.2.840.113556.1.4.2239", "1.2.840.113556.1.4.2066")
 ENFORCE_POLICY = b"\x30\x03\x02\x01\x01"  # SEQUENCE { INTEGER 1 }
 
 NOBODY = "(!(objectClass=*))"
-READ_ONLY = "it does not write passwords (is it a read-only domain controller, or the global catalog?)"
+READ_ONLY = "it is a read-only domain controller"
 # A value that is no password in quotation marks: refused in any case, but as forbidden without the right.
 NO_PASSWORD = b"x"
 
-# What a result code means for a write, where Active Directory's own code says nothing.
-MEANINGS: tuple[tuple[type[ldap.LDAPError], Callable[[], Exception]], ...] = (
-    (ldap.SERVER_DOWN, Lost),
-    (ldap.CONNECT_ERROR, Lost),
-    (ldap.TIMEOUT, Lost),
-    (ldap.INSUFFICIENT_ACCESS, Denied),
-    (ldap.STRONG_AUTH_REQUIRED, Denied),
-    (ldap.CONFIDENTIALITY_REQUIRED, Denied),
-    (ldap.CONSTRAINT_VIOLATION, functools.partial(Refused, RuleCode.QUALITY)),
-    (ldap.INVALID_SYNTAX, functools.partial(Refused, RuleCode.QUALITY)),
-    (ldap.UNWILLING_TO_PERFORM, functools.partial(ReadOnly, READ_ONLY)),
-    (ldap.REFERRAL, functools.partial(ReadOnly, READ_ONLY)),
-    (ldap.NO_SUCH_ATTRIBUTE, Raced),
-    (ldap.TYPE_OR_VALUE_EXISTS, Raced),
-    (ldap.BUSY, Busy),
-    (ldap.UNAVAILABLE, Busy),
-    (ldap.TIMELIMIT_EXCEEDED, Busy),
-    (ldap.ADMINLIMIT_EXCEEDED, Busy),
-    (ldap.OTHER, Busy),
-    (ldap.NO_SUCH_OBJECT, Gone),
-)
 NOT_RIGHT = (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX)
-DENIALS = (ldap.INSUFFICIENT_ACCESS, ldap.STRONG_AUTH_REQUIRED, ldap.CONFIDENTIALITY_REQUIRED)
 REFUSALS = (ldap.UNWILLING_TO_PERFORM, ldap.CONSTRAINT_VIOLATION, ldap.INVALID_SYNTAX)
 
 
@@ -197,10 +173,7 @@ def _meaning(error: ldap.LDAPError, connection: Any, write: Write, *, held_to_ag
     """What a refused write means, by Active Directory's code and by result code."""
     if error_code(error) == PASSWORD_RESTRICTION:
         return Refused(_broken_rule(connection, write, held_to_age=held_to_age))
-    return next(
-        (meaning() for kind, meaning in MEANINGS if isinstance(error, kind)),
-        Unwilling(f"it refuses to write: {type(error).__name__}"),
-    )
+    return meaning_of_code(error)
 
 
 def _broken_rule(connection: Any, write: Write, *, held_to_age: bool) -> RuleCode:

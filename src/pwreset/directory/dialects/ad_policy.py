@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import ldap
-
 from pwreset.directory.dialects.ad_values import read_duration, read_ticks
 from pwreset.directory.entries import Entry
 from pwreset.directory.pool import Pool
+from pwreset.directory.reading import read, read_now
 from pwreset.reset.policy import Rule, RuleCode
 
 KINDS = 3  # of five kinds of characters that a complex password must have
@@ -100,29 +99,24 @@ class AdPolicies:
         return since is not None and lasts is not None and since + lasts <= datetime.now(UTC)
 
     async def _policy_of(self, dn: str) -> AdPolicy | None:
-        person = await self._read(dn, PERSON_ATTRIBUTES)
+        person = await read(self._pool, dn, PERSON_ATTRIBUTES)
         if person is None:
             return None
         if own := person.text("msDS-ResultantPSO"):
-            pso = await self._read(own, PSO_ATTRIBUTES)
+            pso = await read(self._pool, own, PSO_ATTRIBUTES)
             return None if pso is None else policy_of_pso(pso)
-        domain = await self._read((await self._pool.root()).text("defaultNamingContext"), DOMAIN_ATTRIBUTES)
+        domain = await read(self._pool, (await self._pool.root()).text("defaultNamingContext"), DOMAIN_ATTRIBUTES)
         return None if domain is None else policy_of_domain(domain)
-
-    async def _read(self, dn: str, attributes: tuple[str, ...]) -> Entry | None:
-        try:
-            found = await self._pool.search(dn, ldap.SCOPE_BASE, "(objectClass=*)", attributes)
-        except ldap.LDAPError:
-            return None
-        return Entry(found[0]) if found else None
 
 
 def read_for_judging(connection: Any, dn: str, naming_context: str, seconds: float) -> tuple[AdPolicy | None, Entry]:
     """The policy of a person, and what of the person's entry it looks at. Blocks. Raises ldap.LDAPError."""
-    person = _read_now(connection, dn, PERSON_ATTRIBUTES, seconds)
+    person = read_now(connection, dn, PERSON_ATTRIBUTES, seconds) or Entry((dn, {}))
     if own := person.text("msDS-ResultantPSO"):
-        return policy_of_pso(_read_now(connection, own, PSO_ATTRIBUTES, seconds)), person
-    return policy_of_domain(_read_now(connection, naming_context, DOMAIN_ATTRIBUTES, seconds)), person
+        pso = read_now(connection, own, PSO_ATTRIBUTES, seconds)
+        return None if pso is None else policy_of_pso(pso), person
+    domain = read_now(connection, naming_context, DOMAIN_ATTRIBUTES, seconds)
+    return None if domain is None else policy_of_domain(domain), person
 
 
 def policy_of_domain(entry: Entry) -> AdPolicy | None:
@@ -175,12 +169,6 @@ def _holds_a_name(password: str, person: Entry) -> bool:
     folded = password.casefold()
     names = [person.text("sAMAccountName"), *person.text("displayName").translate(NAME_DELIMITERS).split()]
     return any(len(name) >= SHORTEST_NAME and name.casefold() in folded for name in names)
-
-
-def _read_now(connection: Any, dn: str, attributes: tuple[str, ...], seconds: float) -> Entry:
-    message = connection.search_ext(dn, ldap.SCOPE_BASE, "(objectClass=*)", list(attributes))
-    _, found, _, _ = connection.result3(message, timeout=seconds)
-    return Entry(next((entry for entry in found if entry[0] is not None), (dn, {})))
 
 
 def _number(entry: Entry, attribute: str) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ldap
 from ldap.controls.ppolicy import PasswordPolicyControl
 
 from pwreset.directory.dialects import Write
-from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, ReadOnly, Refused, Unwilling
+from pwreset.directory.outcomes import DENIALS, Denied, Refused, meaning_of_code
 from pwreset.directory.rootdse import RootDse
 from pwreset.reset.policy import RuleCode
 from pwreset.reset.ports import BindOutcome
@@ -31,34 +30,6 @@ BROKEN_RULES = {
 }
 MUST_SUPPLY_OLD_PASSWORD = 4
 
-READ_ONLY = "it refuses to write (is it read-only?)"
-REPLICA = "it is a read-only replica; put the writable server first in `uris`"
-
-# What a result code (RFC 4511, appendix A.2) means for a write, where the policy's control says nothing.
-MEANINGS: tuple[tuple[type[ldap.LDAPError], Callable[[], Exception]], ...] = (
-    (ldap.SERVER_DOWN, Lost),
-    (ldap.CONNECT_ERROR, Lost),
-    (ldap.TIMEOUT, Lost),
-    (ldap.INSUFFICIENT_ACCESS, Denied),
-    (ldap.STRONG_AUTH_REQUIRED, Denied),
-    (ldap.CONFIDENTIALITY_REQUIRED, Denied),
-    (ldap.CONSTRAINT_VIOLATION, functools.partial(Refused, RuleCode.QUALITY)),
-    (ldap.INVALID_SYNTAX, functools.partial(Refused, RuleCode.QUALITY)),
-    # It is the server that is unwilling, not the policy: no other password would be taken either.
-    (ldap.UNWILLING_TO_PERFORM, functools.partial(ReadOnly, READ_ONLY)),
-    (ldap.REFERRAL, functools.partial(ReadOnly, REPLICA)),
-    # Two changes of one entry at once: the loser's are refused so, its values being no longer there.
-    (ldap.NO_SUCH_ATTRIBUTE, Raced),
-    (ldap.TYPE_OR_VALUE_EXISTS, Raced),
-    (ldap.BUSY, Busy),
-    (ldap.UNAVAILABLE, Busy),
-    (ldap.TIMELIMIT_EXCEEDED, Busy),
-    (ldap.ADMINLIMIT_EXCEEDED, Busy),
-    (ldap.OTHER, Busy),
-    (ldap.NO_SUCH_OBJECT, Gone),
-)
-LOSSES = (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT)
-DENIALS = (ldap.INSUFFICIENT_ACCESS, ldap.STRONG_AUTH_REQUIRED, ldap.CONFIDENTIALITY_REQUIRED)
 NOT_RIGHT = (
     ldap.INVALID_CREDENTIALS,
     ldap.INAPPROPRIATE_AUTH,
@@ -122,14 +93,6 @@ def meaning(error: ldap.LDAPError) -> Exception:
     if broken in BROKEN_RULES:
         return Refused(BROKEN_RULES[broken])
     return meaning_of_code(error)
-
-
-def meaning_of_code(error: ldap.LDAPError) -> Exception:
-    """What a refused write means by its result code alone."""
-    for kind, outcome in MEANINGS:
-        if isinstance(error, kind):
-            return outcome()
-    return Unwilling(f"it refuses to write: {type(error).__name__}")
 
 
 def policy_error(error: ldap.LDAPError) -> int | None:

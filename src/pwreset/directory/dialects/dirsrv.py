@@ -20,7 +20,7 @@ from pwreset import logs
 from pwreset.directory.dialects import Policies, Write, behera
 from pwreset.directory.dialects.dirsrv_policy import FOREVER, DirsrvPolicies, read_for_judging
 from pwreset.directory.entries import Entry, read_time
-from pwreset.directory.outcomes import Refused
+from pwreset.directory.outcomes import Refused, meaning_of_code
 from pwreset.directory.pool import Pool
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
@@ -137,7 +137,7 @@ class Dirsrv:
 def _meaning(error: ldap.LDAPError, connection: Any, write: Write) -> Exception:
     """What a refused write means, by result code first: a missing right and a read-only server have a policy code too."""
     if not isinstance(error, ldap.CONSTRAINT_VIOLATION):
-        return behera.meaning_of_code(error)
+        return meaning_of_code(error)
     broken = behera.policy_error(error)
     if broken == TOO_YOUNG:
         return Refused(RuleCode.TOO_YOUNG)

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import ldap
-
 from pwreset.directory.entries import Entry
 from pwreset.directory.pool import Pool
+from pwreset.directory.reading import read, read_now
 from pwreset.reset.policy import Rule, RuleCode
 
 CONFIG = "cn=config"
@@ -208,28 +207,21 @@ class DirsrvPolicies:
 
     async def _policy_of(self, dn: str) -> DirsrvPolicy | None:
         """The policy that holds for this DN, as far as it can be read. Raises Unavailable."""
-        whole = await self._read(CONFIG, ATTRIBUTES)
-        person = await self._read(dn, (POLICY_OF_PERSON,))
+        whole = await read(self._pool, CONFIG, ATTRIBUTES)
+        person = await read(self._pool, dn, (POLICY_OF_PERSON,))
         local = local_policy_of(person, whole)
-        return policy_in(await self._read(local, ATTRIBUTES) if local else whole)
-
-    async def _read(self, dn: str, attributes: tuple[str, ...]) -> Entry | None:
-        try:
-            found = await self._pool.search(dn, ldap.SCOPE_BASE, "(objectClass=*)", attributes)
-        except ldap.LDAPError:
-            return None
-        return Entry(found[0]) if found else None
+        return policy_in(await read(self._pool, local, ATTRIBUTES) if local else whole)
 
 
 def read_for_judging(connection: Any, dn: str, seconds: float) -> tuple[DirsrvPolicy | None, Entry]:
     """The policy of a person, and what of the person's entry it looks at. Blocks. Raises ldap.LDAPError."""
-    whole = _read_now(connection, CONFIG, ATTRIBUTES, seconds)
-    person = _read_now(connection, dn, (POLICY_OF_PERSON,), seconds)
+    whole = read_now(connection, CONFIG, ATTRIBUTES, seconds)
+    person = read_now(connection, dn, (POLICY_OF_PERSON,), seconds)
     local = local_policy_of(person, whole)
-    policy = policy_in(_read_now(connection, local, ATTRIBUTES, seconds) if local else whole)
+    policy = policy_in(read_now(connection, local, ATTRIBUTES, seconds) if local else whole)
     if policy is None:
         return None, Entry((dn, {}))
-    return policy, _read_now(connection, dn, policy.personal(), seconds) or Entry((dn, {}))
+    return policy, read_now(connection, dn, policy.personal(), seconds) or Entry((dn, {}))
 
 
 def local_policy_of(person: Entry | None, whole: Entry | None) -> str:
@@ -243,12 +235,3 @@ def policy_in(entry: Entry | None) -> DirsrvPolicy | None:
     if entry is None or not any(entry.text(name) for name in PRESET):
         return None
     return DirsrvPolicy(entry)
-
-
-def _read_now(connection: Any, dn: str, attributes: tuple[str, ...], seconds: float) -> Entry | None:
-    message = connection.search_ext(dn, ldap.SCOPE_BASE, "(objectClass=*)", list(attributes))
-    try:
-        _, found, _, _ = connection.result3(message, timeout=seconds)
-    except (ldap.NO_SUCH_OBJECT, ldap.INSUFFICIENT_ACCESS):
-        return None
-    return next((Entry(entry) for entry in found if entry[0] is not None), None)

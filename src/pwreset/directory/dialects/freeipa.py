@@ -33,8 +33,9 @@ from pwreset.directory.dialects.freeipa_policy import (
     may_be_locked,
 )
 from pwreset.directory.entries import Entry
-from pwreset.directory.outcomes import Busy, Lost, Raced, Refused, Unwilling
+from pwreset.directory.outcomes import Busy, Denied, Lost, Raced, ReadOnly, Refused, Unwilling
 from pwreset.directory.pool import Pool
+from pwreset.directory.reading import first_below, first_below_now, read, read_now
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule
 from pwreset.reset.ports import BindOutcome
@@ -110,7 +111,7 @@ class FreeIpa:
             behera.send(connection, write, stopgap.encode(), [PasswordPolicyControl()], by_modify=False)
             try:
                 _change_as_person(person, write, stopgap, new)
-            except Refused:
+            except (Refused, Denied, Unwilling):
                 _set_back(connection, write, before)
                 raise
             write.done = True
@@ -126,7 +127,7 @@ class FreeIpa:
         outcome = behera.try_password(connection, dn, password, seconds)
         if outcome is not BindOutcome.RIGHT:
             return outcome
-        entry = _read(connection, dn, ("krbPasswordExpiration",), seconds)
+        entry = read_now(connection, dn, ("krbPasswordExpiration",), seconds)
         overdue = entry is not None and has_ended(entry.text("krbPasswordExpiration"))
         return BindOutcome.EXPIRED if overdue else BindOutcome.RIGHT
 
@@ -161,19 +162,12 @@ class IpaPolicies:
         return policy.lock_is_over(entry, datetime.now(UTC))
 
     async def _policy_of(self, dn: str) -> IpaPolicy | None:
-        person = await self._search(dn, ldap.SCOPE_BASE, "(objectClass=*)", (POLICY_OF_PERSON,))
+        person = await read(self._pool, dn, (POLICY_OF_PERSON,))
         named = person.text(POLICY_OF_PERSON) if person is not None else ""
         if named:
-            return _policy_in(await self._search(named, ldap.SCOPE_BASE, "(objectClass=*)", ATTRIBUTES))
+            return _policy_in(await read(self._pool, named, ATTRIBUTES))
         container = kerberos_container(await self._pool.root(), self._base_dn)
-        return _policy_in(await self._search(container, ldap.SCOPE_SUBTREE, GLOBAL_POLICY, ATTRIBUTES))
-
-    async def _search(self, base: str, scope: int, filter_text: str, attributes: tuple[str, ...]) -> Entry | None:
-        try:
-            found = await self._pool.search(base, scope, filter_text, attributes)
-        except ldap.LDAPError:
-            return None
-        return Entry(found[0]) if found else None
+        return _policy_in(await first_below(self._pool, container, GLOBAL_POLICY, ATTRIBUTES))
 
 
 def _policy_in(entry: Entry | None) -> IpaPolicy | None:
@@ -184,7 +178,7 @@ def _policy_in(entry: Entry | None) -> IpaPolicy | None:
 def _look_before(connection: Any, write: Write, new: str) -> str:
     """When the password was changed last. Raises Refused for what is surely broken, Busy; nothing is written."""
     try:
-        person = _read(connection, write.dn, (POLICY_OF_PERSON, CHANGED), write.seconds) or Entry((write.dn, {}))
+        person = read_now(connection, write.dn, (POLICY_OF_PERSON, CHANGED), write.seconds) or Entry((write.dn, {}))
         policy = _policy_now(connection, person, write)
     except ldap.LDAPError as error:
         raise Busy from error
@@ -196,9 +190,9 @@ def _look_before(connection: Any, write: Write, new: str) -> str:
 
 def _policy_now(connection: Any, person: Entry, write: Write) -> IpaPolicy | None:
     if named := person.text(POLICY_OF_PERSON):
-        return _policy_in(_read(connection, named, ATTRIBUTES, write.seconds))
+        return _policy_in(read_now(connection, named, ATTRIBUTES, write.seconds))
     container = kerberos_container(write.root, write.dn)
-    return _policy_in(_read(connection, container, ATTRIBUTES, write.seconds, GLOBAL_POLICY))
+    return _policy_in(first_below_now(connection, container, GLOBAL_POLICY, ATTRIBUTES, write.seconds))
 
 
 def _open(write: Write) -> Any:
@@ -221,9 +215,14 @@ def _change_as_person(person: Any, write: Write, old: str, new: str) -> None:
         message = person.passwd(write.dn, old, new.encode(), [PasswordPolicyControl()])
         person.result3(message, timeout=write.seconds)
     except ldap.LDAPError as error:
-        outcome = behera.meaning(error)
-        # The random password has been written, so nothing of it may be repeated or taken for untouched.
-        raise Lost if isinstance(outcome, (Raced, Busy)) else outcome from error
+        raise _after_the_first_step(behera.meaning(error)) from error
+
+
+def _after_the_first_step(outcome: Exception) -> Exception:
+    """The random password has been written: nothing may be repeated, tried elsewhere, or taken for untouched."""
+    if isinstance(outcome, ReadOnly):
+        return Unwilling(str(outcome))
+    return Lost() if isinstance(outcome, (Raced, Busy)) else outcome
 
 
 def _set_back(connection: Any, write: Write, before: str) -> None:
@@ -239,18 +238,6 @@ def _set_time(connection: Any, write: Write, attribute: str, when: str) -> None:
         connection.result3(message, timeout=write.seconds)
     except ldap.LDAPError as error:
         log.warning("password set, but a time beside it could not be", attribute=attribute, error=type(error).__name__)
-
-
-def _read(
-    connection: Any, base: str, attributes: tuple[str, ...], seconds: float, filter_text: str = "(objectClass=*)"
-) -> Entry | None:
-    scope = ldap.SCOPE_BASE if filter_text == "(objectClass=*)" else ldap.SCOPE_SUBTREE
-    message = connection.search_ext(base, scope, filter_text, list(attributes))
-    try:
-        _, found, _, _ = connection.result3(message, timeout=seconds)
-    except (ldap.NO_SUCH_OBJECT, ldap.INSUFFICIENT_ACCESS):
-        return None
-    return next((Entry(entry) for entry in found if entry[0] is not None), None)
 
 
 def _random_password() -> str:

@@ -14,6 +14,7 @@ import ldap
 from pwreset.directory.entries import Entry, read_time
 from pwreset.directory.names import is_below, read_dn
 from pwreset.directory.pool import Pool
+from pwreset.directory.reading import read
 from pwreset.reset.policy import Rule, RuleCode
 
 ATTRIBUTES = (
@@ -52,9 +53,9 @@ class PpolicyPolicies:
 
     async def _policy_of(self, dn: str) -> Entry | None:
         """The policy entry that holds for this DN, as far as it can be read and told. Raises DirectoryUnavailable."""
-        own = await self._read(dn, ("pwdPolicySubentry",))
+        own = await read(self._pool, dn, ("pwdPolicySubentry",))
         named = own.text("pwdPolicySubentry") if own is not None else ""
-        return await self._read(named, ATTRIBUTES) if named else await self._default()
+        return await read(self._pool, named, ATTRIBUTES) if named else await self._default()
 
     async def _default(self) -> Entry | None:
         try:
@@ -72,18 +73,11 @@ class PpolicyPolicies:
     async def _naming_context(self) -> str:
         """The top of the tree that the base lies in."""
         if self._top is None:
-            root = await self._read("", ("namingContexts",))
+            root = await read(self._pool, "", ("namingContexts",))
             base = read_dn(self._base_dn)
             tops = [top for top in (root.texts("namingContexts") if root else ()) if is_below(base, read_dn(top))]
             self._top = tops[0] if tops else self._base_dn
         return self._top
-
-    async def _read(self, dn: str, attributes: tuple[str, ...]) -> Entry | None:
-        try:
-            found = await self._pool.search(dn, ldap.SCOPE_BASE, "(objectClass=*)", attributes)
-        except ldap.LDAPError:
-            return None
-        return Entry(found[0]) if found else None
 
 
 def rules_of(policy: Entry) -> tuple[Rule, ...]:
