@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import uuid4
 
-from pwreset.directory.ldap import LdapDirectory
 from pwreset.reset.model import AccountState, User
 from pwreset.reset.ports import Directory
-from pwreset.secret import Secret
 from pwreset.settings.sections import Domain
+from tests.contract.ldap_lab import LdapLab
 from tests.fakes.directory import FakeDirectory, FakePolicy, FakeTree
 from tests.servers import slapd as lab
 from tests.servers.slapd import ADMINISTRATIVE_LOCK, LabSlapd, password_of, policy_dn
@@ -22,8 +21,8 @@ class DirectoryLab(Protocol):
     """A directory and the hands of its administrator."""
 
     # What this kind of server does; what others do instead has tests of its own.
-    holds_resets_to_history: bool  # and to the minimum age
-    ends_old_passwords: bool
+    holds_resets_to_history: ClassVar[bool]  # and to the minimum age
+    ends_old_passwords: ClassVar[bool]
 
     def directory(self, **settings: Any) -> Directory:
         """The adapter under test, with these settings of the domain."""
@@ -60,34 +59,11 @@ class DirectoryLab(Protocol):
     async def close(self) -> None: ...
 
 
-class SlapdLab:
+class SlapdLab(LdapLab[LabSlapd]):
     """The real one."""
 
-    holds_resets_to_history = True
-    ends_old_passwords = True
-
-    def __init__(self, server: LabSlapd, *, start_tls: bool) -> None:
-        self._server = server
-        self._uri = server.uri if start_tls else server.ldaps_uri
-        self._made: list[LdapDirectory] = []
-
-    def directory(self, **settings: Any) -> Directory:
-        values: dict[str, Any] = {
-            "uris": (self._uri,),
-            "base_dn": lab.PEOPLE,
-            "bind_dn": lab.SERVICE_DN,
-            "ca_file": str(self._server.ca_file),
-            "login_attributes": LOGIN_ATTRIBUTES,
-            # Generous: a busy machine must not fail a test.
-            "timeout_seconds": 30.0,
-        }
-        values |= settings
-        # A person may serve as the service account.
-        uid = values["bind_dn"].split(",", 1)[0].partition("=")[2].lower()
-        password = lab.SERVICE_PASSWORD if values["bind_dn"] == lab.SERVICE_DN else password_of(uid)
-        directory = LdapDirectory("EXAMPLE", Domain(**values), Secret(password))
-        self._made.append(directory)
-        return directory
+    people = lab.PEOPLE
+    service = lab.SERVICE_DN, lab.SERVICE_PASSWORD
 
     def add_person(
         self, *, name: str | None = None, mail: tuple[str, ...] = (), policy: str = "default", writable: bool = True
@@ -102,15 +78,6 @@ class SlapdLab:
     def dn(self, uid: str) -> str:
         return lab.dn_of(uid)
 
-    def add_group(self, *members: str) -> str:
-        return self._server.add_group(members)
-
-    def add_to_group(self, group: str, member: str) -> None:
-        self._server.change(group, member=[*self._server.read(group)["member"], member])
-
-    def lock_by_failures(self, uid: str) -> None:
-        self._server.fail_to_log_in(self.dn(uid), 5)
-
     def lock_by_administrator(self, uid: str) -> None:
         self._server.change(self.dn(uid), pwdAccountLockedTime=ADMINISTRATIVE_LOCK)
 
@@ -124,26 +91,12 @@ class SlapdLab:
     def expire(self, uid: str) -> None:
         self._server.change(self.dn(uid), pwdPolicySubentry=policy_dn("expiring"), pwdChangedTime="20200101000000Z")
 
-    def change_password_elsewhere(self, uid: str, password: str) -> None:
-        with self._server.admin() as connection:
-            connection.passwd_s(self.dn(uid), None, password)
-
-    def remove(self, uid: str) -> None:
-        self._server.delete(self.dn(uid))
-
-    def accepts(self, uid: str, password: str) -> bool:
-        return self._server.accepts(self.dn(uid), password)
-
-    async def close(self) -> None:
-        for directory in self._made:
-            await directory.close()
-
 
 class FakeLab:
     """The one in memory."""
 
-    holds_resets_to_history = True
-    ends_old_passwords = True
+    holds_resets_to_history: ClassVar[bool] = True
+    ends_old_passwords: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._tree = FakeTree()

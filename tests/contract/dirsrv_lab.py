@@ -7,44 +7,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pwreset.directory.ldap import LdapDirectory
-from pwreset.reset.ports import Directory
-from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from tests.contract.ldap_lab import LdapLab
 from tests.servers import dirsrv_plan as lab
 from tests.servers.dirsrv import LabDirsrv
-from tests.servers.dirsrv_plan import password_of, policy_dn
+from tests.servers.dirsrv_plan import policy_dn
+from tests.servers.slapd import password_of
 
 WAIT_SECONDS = 20.0
 
 
-class DirsrvLab:
+class DirsrvLab(LdapLab[LabDirsrv]):
     """389 Directory Server 2.3."""
 
-    holds_resets_to_history = True
-    ends_old_passwords = True
-
-    def __init__(self, server: LabDirsrv, *, start_tls: bool = False) -> None:
-        self._server = server
-        self._uri = server.uri if start_tls else server.ldaps_uri
-        self._made: list[LdapDirectory] = []
-
-    def directory(self, **settings: Any) -> Directory:
-        values: dict[str, Any] = {
-            "uris": (self._uri,),
-            "base_dn": lab.PEOPLE,
-            "bind_dn": lab.SERVICE_DN,
-            "ca_file": str(self._server.ca_file),
-            "login_attributes": ("uid", "cn", "mail"),
-            "timeout_seconds": 30.0,
-        }
-        values |= settings
-        # A person may serve as the service account.
-        uid = values["bind_dn"].split(",", 1)[0].partition("=")[2].lower()
-        password = lab.SERVICE_PASSWORD if values["bind_dn"] == lab.SERVICE_DN else password_of(uid)
-        directory = LdapDirectory("EXAMPLE", Domain(**values), Secret(password))
-        self._made.append(directory)
-        return directory
+    people = lab.PEOPLE
+    service = lab.SERVICE_DN, lab.SERVICE_PASSWORD
 
     def add_person(
         self, *, name: str | None = None, mail: tuple[str, ...] = (), policy: str = "default", writable: bool = True
@@ -62,15 +38,6 @@ class DirsrvLab:
     def dn(self, uid: str) -> str:
         return lab.dn_of(uid)
 
-    def add_group(self, *members: str) -> str:
-        return self._server.add_group(members)
-
-    def add_to_group(self, group: str, member: str) -> None:
-        self._server.add_members(group, member)
-
-    def lock_by_failures(self, uid: str) -> None:
-        self._server.fail_to_log_in(self.dn(uid), 5)
-
     def lock_by_administrator(self, uid: str) -> None:
         self._server.change(self.dn(uid), nsAccountLock="true")
 
@@ -87,19 +54,6 @@ class DirsrvLab:
         self._server.change(
             self.dn(uid), pwdPolicySubentry=policy_dn("expiring"), passwordExpirationTime="20200101000000Z"
         )
-
-    def change_password_elsewhere(self, uid: str, password: str) -> None:
-        self._server.set_password(self.dn(uid), password)
-
-    def remove(self, uid: str) -> None:
-        self._server.delete(self.dn(uid))
-
-    def accepts(self, uid: str, password: str) -> bool:
-        return self._server.accepts(self.dn(uid), password)
-
-    async def close(self) -> None:
-        for directory in self._made:
-            await directory.close()
 
     @staticmethod
     def _wait(done: Callable[[], bool]) -> None:

@@ -18,6 +18,7 @@ from tests.docs.markdown import ROOT, blocks
 from tests.servers import dirsrv_plan as lab
 from tests.servers.dirsrv import LabDirsrv
 from tests.servers.dirsrv_plan import dn_of, policy_dn
+from tests.servers.slapd import password_of
 
 pytestmark = pytest.mark.servers
 
@@ -95,7 +96,7 @@ def test_the_account_reads_nothing_of_the_configuration_but_the_policy_that_not_
     delegated: LabDirsrv,
 ) -> None:
     uid = delegated.add_person()
-    with delegated.admin(dn_of(uid), lab.password_of(uid)) as connection:
+    with delegated.admin(dn_of(uid), password_of(uid)) as connection:
         public = {dn for dn, _ in connection.search_s("cn=config", ldap.SCOPE_SUBTREE)}
     with delegated.admin(lab.SERVICE_DN, PASSWORD) as connection:
         found = dict(connection.search_s("cn=config", ldap.SCOPE_SUBTREE))

@@ -20,7 +20,8 @@ from pwreset.settings.sections import Domain
 from pwreset.web.rules import refusals_in_words
 from tests.servers import dirsrv_plan as lab
 from tests.servers.dirsrv import LabDirsrv
-from tests.servers.dirsrv_plan import dn_of, password_of, policy_dn
+from tests.servers.dirsrv_plan import dn_of, policy_dn
+from tests.servers.slapd import password_of
 
 pytestmark = pytest.mark.servers
 

@@ -18,7 +18,8 @@ from pwreset.secret import Secret
 from pwreset.settings.sections import Domain
 from pwreset.web.rules import refusals_in_words
 from tests.servers import samba as lab
-from tests.servers.samba import LabSamba, ad_time, password_of, policy_group
+from tests.servers.samba import LabSamba, ad_time, policy_group
+from tests.servers.slapd import password_of
 
 pytestmark = pytest.mark.servers
 

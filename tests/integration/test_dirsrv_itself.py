@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.servers.dirsrv import LabDirsrv
-from tests.servers.dirsrv_plan import dn_of, password_of
+from tests.servers.dirsrv_plan import dn_of
+from tests.servers.slapd import password_of
 
 pytestmark = pytest.mark.servers
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers.samba import LabSamba, password_of
+from tests.servers.samba import LabSamba
+from tests.servers.slapd import password_of
 
 pytestmark = pytest.mark.servers
 

@@ -39,8 +39,8 @@ from tests.servers.dirsrv_plan import (
     SETTINGS,
     dn_of,
     entries,
-    password_of,
 )
+from tests.servers.slapd import password_of
 
 TEMPLATES = Path("/usr/share/dirsrv/data")
 ADDRESS = "127.0.0.1"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ldap.dn import escape_dn_chars
 
 from pwreset.demo.people import Entry, entry, group
+from tests.servers.slapd import password_of
 
 BASE = "dc=example,dc=org"
 PEOPLE = f"ou=people,{BASE}"
@@ -74,11 +75,6 @@ POLICY_ATTRIBUTES = (
     "passwordUnlock",
     "nsslapd-pwpolicy-local",
 )
-
-
-def password_of(uid: str) -> str:
-    """What each person's password is at first."""
-    return f"Passw0rd-{uid}"
 
 
 def dn_of(uid: str) -> str:

@@ -27,6 +27,7 @@ import ldap
 import ldap.dn
 
 from pwreset.demo.authority import Authority
+from tests.servers.slapd import password_of
 
 REALM = "EXAMPLE.ORG"
 NETBIOS = "EXAMPLE"
@@ -56,11 +57,6 @@ ACCOUNT_DISABLED = 2
 GLOBAL_SECURITY_GROUP = "-2147483646"
 EPOCH_SECONDS = 11_644_473_600  # between 1601 and 1970
 TICKS = 10_000_000  # in a second
-
-
-def password_of(name: str) -> str:
-    """What each person's password is at first."""
-    return f"Passw0rd-{name}"
 
 
 def policy_group(name: str) -> str:

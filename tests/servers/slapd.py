@@ -114,6 +114,15 @@ class LabSlapd(PrivateSlapd):
         self.add(entry)
         return entry.dn
 
+    def add_members(self, dn: str, *members: str) -> None:
+        with self.admin() as connection:
+            connection.modify_s(dn, [(ldap.MOD_ADD, "member", [member.encode() for member in members])])
+
+    def set_password(self, dn: str, password: str) -> None:
+        """As a help desk does."""
+        with self.admin() as connection:
+            connection.passwd_s(dn, None, password)
+
     def change(self, dn: str, **attributes: str | Sequence[str] | None) -> None:
         """Replace attributes, as administrator; None deletes one."""
         changes = [

@@ -1,12 +1,14 @@
-"""The systemd units."""
+"""The systemd units, and the shell scripts."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
+ROOT = Path(__file__).parents[2]
+UNITS = ROOT / "packaging" / "systemd"
 THERE = {"/opt/pwreset/bin/pwreset", "/bin/sh"}  # what we install, and what no Debian is without
 
 
@@ -16,3 +18,9 @@ def test_a_unit_runs_only_what_the_smallest_system_has(unit: Path) -> None:
     programs = [line.partition("=")[2].split()[0] for line in lines if line.startswith("Exec")]
     assert programs
     assert set(programs) <= THERE
+
+
+@pytest.mark.parametrize("script", ["tools/install-packages", "tools/install-service", ".ci/run"])
+def test_a_shell_script_can_be_read_by_the_shell(script: str) -> None:
+    read = subprocess.run(["bash", "-n", str(ROOT / script)], capture_output=True, text=True, check=False)
+    assert (read.returncode, read.stderr) == (0, "")
