@@ -25,7 +25,7 @@ from pwreset.secret import Secret
 from tests.contract.directory_labs import DirectoryLab, FakeLab, SlapdLab
 from tests.contract.dirsrv_lab import DirsrvLab
 from tests.contract.samba_lab import SambaLab
-from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, password_of
+from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, LabSlapd, password_of
 
 NEW = Secret("Seven quiet lanterns, at 9")  # complex enough for every server
 HOSTILE_NAMES = (
@@ -607,6 +607,18 @@ async def test_the_right_to_write_shows_without_a_change(lab: DirectoryLab) -> N
     before = await directory.find_by_id((await directory.find(uid)).id)
     assert (await directory.try_rights(uid)).ok
     assert await directory.find_by_id(before.id) == before
+
+
+@pytest.mark.servers
+async def test_that_the_directory_keeps_no_time_of_a_password_shows(slapd: LabSlapd) -> None:
+    lab = SlapdLab(slapd)
+    uid = lab.add_person()
+    before = await lab.directory().try_rights(uid)
+    lab.change_password_elsewhere(uid, "Changed at the help desk, 1")
+    after = await lab.directory().try_rights(uid)
+    await lab.close()
+    assert (before.ok, "ends no link" in before.detail) == (True, True)
+    assert (after.ok, after.detail) == (True, "")
 
 
 async def test_a_missing_right_to_write_shows(lab: DirectoryLab) -> None:

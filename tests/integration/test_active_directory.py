@@ -8,8 +8,11 @@ from typing import Any
 import ldap
 import pytest
 
+from pwreset.directory.dialects.active_directory import GROUPS_AT_ONCE, ActiveDirectory
+from pwreset.directory.entries import Entry
 from pwreset.directory.groups import read_ranges
 from pwreset.directory.ldap import LdapDirectory
+from pwreset.directory.pool import Pool
 from pwreset.errors import PasswordRefused, UserDisabled, UserUnknown, WriteDenied
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
@@ -273,6 +276,22 @@ async def test_an_administrator_whom_the_directory_guards_cannot_be_written(samb
 
 
 # --- who is protected, who is a manager ---
+
+
+async def test_all_groups_of_a_person_in_very_many_are_found(samba: LabSamba) -> None:
+    dn = samba.add_person()
+    groups = {samba.add_group([dn]) for _ in range(GROUPS_AT_ONCE + 5)}
+    settings = Domain(
+        uris=(samba.ldaps_uri,),
+        base_dn=lab.BASE,
+        bind_dn=lab.SERVICE_DN,
+        ca_file=str(samba.ca_file),
+        timeout_seconds=30.0,
+    )
+    pool = Pool("EXAMPLE", settings, Secret(lab.SERVICE_PASSWORD))
+    found = await ActiveDirectory().groups_of(pool, Entry((dn, {})))
+    await pool.close()
+    assert groups <= set(found)
 
 
 async def test_the_mark_of_administrators_can_be_disregarded(make: Make) -> None:

@@ -11,7 +11,7 @@ import ldap
 from pwreset.directory.connection import Kind, Server, Trouble
 from pwreset.directory.dialects import Dialect
 from pwreset.directory.pool import Pool, Session
-from pwreset.reset.model import ServerHealth
+from pwreset.reset.model import ServerHealth, User
 
 
 async def health(pool: Pool, server: Server, base_dn: str) -> ServerHealth:
@@ -62,6 +62,18 @@ async def rights(pool: Pool, dialect: Dialect, dn: str, bind_dn: str | None) -> 
         return _verdict(ok=False, detail=trouble.words, advice=trouble.advice)
     except ldap.LDAPError:
         return _verdict(ok=False, detail=Kind.ANSWER.value[0], advice=Kind.ANSWER.value[1])
+
+
+def with_mark(seen: ServerHealth, user: User) -> ServerHealth:
+    """What was seen of the rights; where nothing is wrong, whether a change of this person's password elsewhere shows."""
+    if not seen.ok or seen.detail or user.password_mark:
+        return seen
+    return _verdict(
+        ok=True,
+        detail="the directory tells no time of this person's last password change: one made elsewhere ends no link",
+        advice="have the policy keep it, and let the service account read it; see the directory's how-to. A password"
+        " that was never changed under the policy has none either",
+    )
 
 
 def _verdict(*, ok: bool, detail: str = "", advice: str = "") -> ServerHealth:

@@ -164,7 +164,8 @@ class LdapDirectory:
         """See `Directory.try_rights`. Also tells a service account that may do too much."""
         kind = self._kind or await self._learn()
         user = await self.find(username)
-        return await diagnosis.rights(self._pool, kind.dialect, user.dn, self._settings.bind_dn)
+        seen = await diagnosis.rights(self._pool, kind.dialect, user.dn, self._settings.bind_dn)
+        return diagnosis.with_mark(seen, user)
 
     async def close(self) -> None:
         """See `Directory.close`."""

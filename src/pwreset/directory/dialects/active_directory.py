@@ -43,6 +43,7 @@ PASSWORD_NEVER_EXPIRES = 0x10000
 POLICY_HINTS = ("1.2.840.113556.1.4.2239", "1.2.840.113556.1.4.2066")
 ENFORCE_POLICY = b"\x30\x03\x02\x01\x01"  # SEQUENCE { INTEGER 1 }
 
+GROUPS_AT_ONCE = 100
 NOBODY = "(!(objectClass=*))"
 READ_ONLY = "it is a read-only domain controller"
 # A value that is no password in quotation marks: refused in any case, but as forbidden without the right.
@@ -164,9 +165,13 @@ class ActiveDirectory:
         if not identifiers:
             return told
         top = (await pool.root()).text("defaultNamingContext")
-        wanted = "".join(f"(objectSid={octets(identifier)})" for identifier in identifiers)
-        groups = await pool.search(top, ldap.SCOPE_SUBTREE, f"(|{wanted})", ("1.1",))
-        return tuple(dict.fromkeys((*told, *(dn for dn, _ in groups))))
+        names = list(told)
+        # A domain controller answers with 1,000 entries at most, and refuses filters that are too long.
+        for start in range(0, len(identifiers), GROUPS_AT_ONCE):
+            some = identifiers[start : start + GROUPS_AT_ONCE]
+            wanted = "".join(f"(objectSid={octets(identifier)})" for identifier in some)
+            names += [dn for dn, _ in await pool.search(top, ldap.SCOPE_SUBTREE, f"(|{wanted})", ("1.1",))]
+        return tuple(dict.fromkeys(names))
 
 
 def _meaning(error: ldap.LDAPError, connection: Any, write: Write, *, held_to_age: bool) -> Exception:
