@@ -256,6 +256,45 @@ async def test_messages_sent_at_once_end_each_users_older_links(store: Store, cl
     assert [(await store.deliveries(one.id))[0].state for one in made] == [DeliveryState.SENT] * 4
 
 
+async def test_new_links_and_outcomes_that_come_by_turns_are_all_written(store: Store, clock: FakeClock) -> None:
+    made = [a_request(clock.now(), user_id=f"user-{number}", sent_to=(MAIL,)) for number in range(8)]
+    mails = [a_delivery(one) for one in made]
+    for one, mail in zip(made[:4], mails[:4], strict=True):
+        await store.add(one, [mail], [], supersede=False)
+    by_turns = [
+        step
+        for before, now, mail in zip(mails[:4], made[4:], mails[4:], strict=True)
+        for step in (
+            store.settle_deliveries([was_sent(before, clock.now())], []),
+            store.add(now, [mail], [], supersede=True),
+        )
+    ]
+    await asyncio.gather(*by_turns)
+    assert [(await store.deliveries(one.id))[0].state for one in made] == [DeliveryState.SENT] * 4 + [
+        DeliveryState.QUEUED
+    ] * 4
+
+
+async def test_messages_settled_together_are_all_noted_as_sent(store: Store, clock: FakeClock) -> None:
+    older, newer = (a_request(clock.now(), user_id=JANE, sent_to=(MAIL,)) for _ in range(2))
+    mails = [a_delivery(newer), a_delivery(older)]
+    for one, mail in ((older, mails[1]), (newer, mails[0])):
+        await store.add(one, [mail], [], supersede=False)
+    await store.settle_deliveries([was_sent(mail, clock.now()) for mail in mails], [])
+    assert [(await store.deliveries(one.id))[0].state for one in (older, newer)] == [DeliveryState.SENT] * 2
+    assert await state(store, older.id) is RequestState.REVOKED
+
+
+async def test_an_outcome_that_comes_too_late_ends_no_older_links(store: Store, clock: FakeClock) -> None:
+    older, newer = (a_request(clock.now(), user_id=JANE, sent_to=(MAIL,)) for _ in range(2))
+    mail = a_delivery(newer)
+    await store.add(older, [], [], supersede=False)
+    await store.add(newer, [mail], [], supersede=False)
+    await store.revoke(newer.id, clock.now(), "revoked", [])
+    await store.settle_deliveries([was_sent(mail, clock.now())], [])
+    assert await state(store, older.id) is RequestState.PENDING
+
+
 async def test_of_messages_settled_at_once_only_those_sent_end_older_links(store: Store, clock: FakeClock) -> None:
     older, newer, other = a_request(clock.now()), a_request(clock.now()), a_request(clock.now(), user_id=JOHN)
     mails = [a_delivery(one) for one in (newer, other)]

@@ -203,10 +203,9 @@ class FakeStore:
 
     async def settle_deliveries(self, settlements: Sequence[Settlement], events: Sequence[AuditEvent]) -> None:
         self._refuse_if_down()
-        for settlement in settlements:
-            message = self.messages.get(settlement.delivery_id)
-            if message is not None and message.state is DeliveryState.QUEUED:
-                self._settle(message, settlement)
+        links = [link for settlement in settlements if (link := self._settle(settlement)) is not None]
+        for link, at in links:  # once all that was sent is noted: an older link's message may be among it
+            self._end_others(link, at, "superseded", older_only=True)
         self._tell(events)
 
     async def next_due(self) -> datetime | None:
@@ -220,14 +219,19 @@ class FakeStore:
             for message in self.messages.values()
         )
 
-    def _settle(self, message: Delivery, settlement: Settlement) -> None:
+    def _settle(self, settlement: Settlement) -> tuple[ResetRequest, datetime] | None:
+        """Write an outcome down. The link that it was, if it was sent, and when."""
+        message = self.messages.get(settlement.delivery_id)
+        if message is None or message.state is not DeliveryState.QUEUED:
+            return None
         tried = replace(message, attempts=message.attempts + 1, detail=settlement.detail)
         if settlement.state is DeliveryState.QUEUED:
             self.messages[message.id] = replace(tried, due_at=settlement.due_at or settlement.at)
-            return
+            return None
         self.messages[message.id] = replace(tried, state=settlement.state, settled_at=settlement.at, body=b"")
         if settlement.state is DeliveryState.SENT and message.message is MessageName.RESET_LINK:
-            self._end_others(self.requests[message.request_id], settlement.at, "superseded", older_only=True)
+            return self.requests[message.request_id], settlement.at
+        return None
 
     def _queued(self) -> Sequence[Delivery]:
         return [message for message in self.messages.values() if message.state is DeliveryState.QUEUED]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pwreset.reset.model import Channel, Delivery, DeliveryState, MessageName, Settlement
+from pwreset.reset.model import Channel, Delivery, DeliveryState, Settlement
 from pwreset.store import statements as sql
 from pwreset.store.inserts import insert
 from pwreset.store.requests import SUPERSEDED, end
-from pwreset.store.rows import Parameters, delivery_of, micros, moment
+from pwreset.store.rows import Parameters, as_json, delivery_of, micros, moment
 
 
 def of_request(connection: sqlite3.Connection, request_id: str) -> tuple[Delivery, ...]:
@@ -75,14 +74,10 @@ def _settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -
         return
     first = {settlement.delivery_id: settlement for settlement in reversed(settlements)}
     rows = [[one.delivery_id, one.state.value, micros(one.at), one.detail] for one in first.values()]
-    settled = connection.execute(sql.SETTLE_DELIVERIES, {"outcomes": json.dumps(rows)}).fetchall()
-    sent = [
-        request_id
-        for request_id, message, state in settled
-        if state == DeliveryState.SENT.value and message == MessageName.RESET_LINK.value
-    ]
+    connection.execute(sql.SETTLE_DELIVERIES, {"outcomes": as_json(rows)})
+    sent = [one.delivery_id for one in first.values() if one.state is DeliveryState.SENT]
     if sent:
-        end(connection, sql.END_OLDER, sent, micros(settlements[-1].at), SUPERSEDED)
+        end(connection, sql.END_OLDER_THAN_SENT, sent, micros(settlements[-1].at), SUPERSEDED)
 
 
 def next_due(connection: sqlite3.Connection) -> datetime | None:

@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from queue import SimpleQueue
@@ -188,13 +188,26 @@ def write_together(connection: sqlite3.Connection, jobs: Jobs) -> None:
 
 
 def _run_in_order(connection: sqlite3.Connection, jobs: Jobs) -> None:
-    """Run jobs as they came, neighbours that share their work in one go."""
-    for together, neighbours in groupby(jobs, key=lambda job: job.together if isinstance(job, Share) else None):
-        if together is not None:
-            together(connection, [job.share for job in neighbours if isinstance(job, Share)])
-            continue
-        for job in neighbours:
-            job.run(connection)
+    """Run jobs as they came; shares that no other job lies between in one go for each kind.
+
+    A new link and the outcome of a message alternate in the queue. None of them has been answered, so nobody has built
+    one on another, and any order of them is one in which they could have come.
+    """
+    for shared, neighbours in groupby(jobs, key=lambda job: isinstance(job, Share)):
+        if shared:
+            for together, shares in _by_kind(neighbours).items():
+                together(connection, shares)
+        else:
+            for job in neighbours:
+                job.run(connection)
+
+
+def _by_kind(jobs: Iterable[Job[Any]]) -> dict[Together[Any], list[object]]:
+    kinds: dict[Together[Any], list[object]] = {}
+    for job in jobs:
+        if isinstance(job, Share):
+            kinds.setdefault(job.together, []).append(job.share)
+    return kinds
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

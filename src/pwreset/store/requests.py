@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from itertools import islice
 from pwreset.reset.model import RequestFilter, RequestState, ResetRequest
 from pwreset.store import statements as sql
 from pwreset.store.inserts import insert
-from pwreset.store.rows import Parameters, micros, request_of
+from pwreset.store.rows import Parameters, as_json, micros, request_of
 
 SUPERSEDED = "superseded"
 PASSWORD_SET = "password-set"  # noqa: S105 - why a link died
@@ -43,9 +42,9 @@ def add(connection: sqlite3.Connection, new: Sequence[NewRequest]) -> None:
         end(connection, sql.END_OLDER, [one["id"] for one in superseding], superseding[-1]["created_at"], SUPERSEDED)
 
 
-def end(connection: sqlite3.Connection, statement: str, request_ids: Sequence[object], now: object, why: str) -> int:
-    """End living links beside these (`END_OLDER`, `END_OTHERS`). Says how many died; claimed ones are doomed only."""
-    parameters = {"ids": json.dumps(request_ids), "now": now, "why": why}
+def end(connection: sqlite3.Connection, statement: str, ids: Sequence[object], now: object, why: str) -> int:
+    """End living links beside these (one of `END_...`). Says how many died; claimed ones are doomed only."""
+    parameters = {"ids": as_json(ids), "now": now, "why": why}
     ended = connection.execute(statement, parameters).fetchall()
     dead = [other for other, state in ended if state == "revoked"]
     for other in dead:

@@ -39,6 +39,11 @@ _facts = msgspec.json.Decoder(dict[str, str | int | bool]).decode
 _sent_to = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
 
+def as_json(value: object) -> str:
+    """A list that a statement takes apart, or facts."""
+    return _encode(value).decode()
+
+
 def micros(at: datetime) -> int:
     """A time as the store keeps it."""
     return (at - _EPOCH) // _MICROSECOND
@@ -77,7 +82,7 @@ def request_parameters(request: ResetRequest) -> Parameters:
         "expires_at": micros(request.expires_at),
         "password_mark": request.password_mark,
         "sent_to": (
-            _encode([[to.channel.value, to.address] for to in request.sent_to]).decode() if request.sent_to else "[]"
+            as_json([[to.channel.value, to.address] for to in request.sent_to]) if request.sent_to else "[]"
         ),
         "binding": request.binding,
     }
@@ -168,7 +173,7 @@ def event_parameters(event: AuditEvent) -> Parameters:
         "address": event.address,
         "request_id": event.request_id,
         "correlation": event.correlation,
-        "facts": _encode(event.facts).decode(),
+        "facts": as_json(event.facts),
     }
 
 

@@ -29,14 +29,25 @@ SET settled_at = CASE requests.state WHEN 'pending' THEN :now END,
     settled_why = CASE requests.state WHEN 'pending' THEN :why ELSE '' END,
     doom = CASE WHEN requests.state = 'claimed' AND requests.doom = '' THEN :why ELSE requests.doom END,
     state = CASE requests.state WHEN 'pending' THEN 'revoked' ELSE requests.state END
+"""
+_MINE = "FROM (SELECT domain, user_id, sequence FROM requests WHERE id IN (SELECT value FROM json_each(:ids))) AS mine"
+# By the ids of deliveries: only a link that was sent counts, and only while it lives.
+_SENT = """
 FROM (
-    SELECT domain, user_id, sequence FROM requests WHERE id IN (SELECT value FROM json_each(:ids))
+    SELECT link.domain, link.user_id, link.sequence FROM deliveries JOIN requests AS link ON link.id = request_id
+    WHERE deliveries.id IN (SELECT value FROM json_each(:ids)) AND deliveries.state = 'sent'
+        AND message = 'reset-link' AND link.settled_at IS NULL
 ) AS mine
+"""
+_SAME_USER = """
 WHERE requests.user_id = mine.user_id AND requests.domain = mine.domain AND requests.settled_at IS NULL
 """
 
-END_OLDER = f"{_END} AND requests.sequence < mine.sequence RETURNING requests.id, requests.state"
-END_OTHERS = f"{_END} AND requests.sequence <> mine.sequence RETURNING requests.id, requests.state"
+END_OLDER = f"{_END} {_MINE} {_SAME_USER} AND requests.sequence < mine.sequence RETURNING requests.id, requests.state"
+END_OTHERS = f"{_END} {_MINE} {_SAME_USER} AND requests.sequence <> mine.sequence RETURNING requests.id, requests.state"
+END_OLDER_THAN_SENT = f"""
+{_END} {_SENT} {_SAME_USER} AND requests.sequence < mine.sequence RETURNING requests.id, requests.state
+"""
 
 CLAIM_REQUEST = """
 UPDATE requests
@@ -126,7 +137,7 @@ RECLAIM_DELIVERIES = """
 UPDATE deliveries SET due_at = :now WHERE channel = :channel AND settled_at IS NULL AND due_at > :now
 """
 
-# Outcomes: JSON, [[id, state, at, detail], ...].
+# Outcomes: JSON, [[id, state, at, detail], ...]. It returns no rows: each would cost a change of threads.
 SETTLE_DELIVERIES = """
 UPDATE deliveries
 SET state = outcome.state, settled_at = outcome.at, attempts = deliveries.attempts + 1, detail = outcome.detail,
@@ -137,7 +148,6 @@ FROM (
     FROM json_each(:outcomes)
 ) AS outcome
 WHERE deliveries.id = outcome.id AND deliveries.settled_at IS NULL
-RETURNING request_id, message, deliveries.state
 """
 
 DEFER_DELIVERY = """

@@ -45,6 +45,7 @@ def test_the_check_sees_a_walk(connection: sqlite3.Connection) -> None:
     ("name", "index"),
     [
         ("END_OLDER", "requests_by_user (user_id=? AND domain=? AND settled_at=?"),
+        ("END_OLDER_THAN_SENT", "requests_by_user (user_id=? AND domain=? AND settled_at=?"),
         ("END_OTHERS", "requests_by_user (user_id=? AND domain=? AND settled_at=?"),
         ("CLAIM_REQUEST", "requests_by_user (user_id=? AND domain=? AND settled_at=?"),
         ("EXPIRED_CLAIMS", "requests_claimed (claimed_until<?)"),
