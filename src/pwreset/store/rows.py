@@ -81,9 +81,7 @@ def request_parameters(request: ResetRequest) -> Parameters:
         "created_at": micros(request.created_at),
         "expires_at": micros(request.expires_at),
         "password_mark": request.password_mark,
-        "sent_to": (
-            as_json([[to.channel.value, to.address] for to in request.sent_to]) if request.sent_to else "[]"
-        ),
+        "sent_to": (as_json([[to.channel.value, to.address] for to in request.sent_to]) if request.sent_to else "[]"),
         "binding": request.binding,
     }
 
