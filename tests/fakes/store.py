@@ -203,9 +203,9 @@ class FakeStore:
 
     async def settle_deliveries(self, settlements: Sequence[Settlement], events: Sequence[AuditEvent]) -> None:
         self._refuse_if_down()
-        links = [link for settlement in settlements if (link := self._settle(settlement)) is not None]
-        for link, at in links:  # once all that was sent is noted: an older link's message may be among it
-            self._end_others(link, at, "superseded", older_only=True)
+        sent = [link for link in map(self._settle, settlements) if link is not None]
+        for request, at in sent:  # once all that was sent is noted: an older link's message may be among it
+            self._end_others(request, at, "superseded", older_only=True)
         self._tell(events)
 
     async def next_due(self) -> datetime | None:
