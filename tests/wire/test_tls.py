@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 from pathlib import Path
 
@@ -57,6 +59,16 @@ async def test_tls_1_2_is_spoken_with_forward_secrecy(tmp_path: Path, kind: str)
     async with listening(echo, server_with(files)) as listener, connected(listener.address[1], client) as wire:
         assert wire.writer.get_extra_info("cipher")[0].startswith("ECDHE-")
         assert (await wire.exchange(GET)).status == 200
+
+
+async def test_the_end_of_the_handshake_is_acknowledged_at_once(tmp_path: Path) -> None:
+    files = certificate(tmp_path)
+    async with listening(echo, server_with(files)) as listener, connected(listener.address[1], files.client):
+        while not listener._state.connections:  # the client's end of the handshake is still on its way
+            await asyncio.sleep(0)
+        (connection,) = listener._state.connections  # the kernel tells nobody but who holds the socket
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
 
 
 async def test_tls_1_1_is_refused(tmp_path: Path) -> None:

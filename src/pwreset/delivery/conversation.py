@@ -75,6 +75,8 @@ class Conversation(asyncio.Protocol):
         self._buffer = b""
         self._answers: deque[Answer] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._late_at = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
         self._over = False
         self.last_used = asyncio.get_running_loop().time()
         transport.set_protocol(self)
@@ -171,6 +173,9 @@ class Conversation(asyncio.Protocol):
         """Close the connection."""
         self._over = True
         self._transport.close()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _write(self, data: bytes) -> None:
         if self.usable:
@@ -188,10 +193,14 @@ class Conversation(asyncio.Protocol):
         if not self._answers:
             if not self.usable:
                 raise ConversationLost
-            self._waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._late_at = loop.time() + self._seconds
+            # One alarm for all answers, which looks again when the one that it was set for has come in time.
+            if self._alarm is None:
+                self._alarm = loop.call_at(self._late_at, self._ring)
+            self._waiter = loop.create_future()
             try:
-                async with asyncio.timeout(self._seconds):
-                    await self._waiter
+                await self._waiter
             finally:
                 self._waiter = None
         if not self._answers:
@@ -222,6 +231,17 @@ class Conversation(asyncio.Protocol):
             enhanced = _ENHANCED.match(line, 4)
             self._answers.append(Answer(code, enhanced[0].decode() if enhanced else ""))
 
+    def _ring(self) -> None:
+        """Is an answer late?"""
+        self._alarm = None
+        if self._waiter is None or self._waiter.done():
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._late_at:
+            self._alarm = loop.call_at(self._late_at, self._ring)
+        else:
+            self._waiter.set_exception(TimeoutError())
+
     def eof_received(self) -> bool:
         """The relay hangs up."""
         self._end()
@@ -232,8 +252,7 @@ class Conversation(asyncio.Protocol):
         self._end()
 
     def _end(self) -> None:
-        self._over = True
-        self._transport.close()
+        self.close()
         self._wake()
 
     def _wake(self) -> None:

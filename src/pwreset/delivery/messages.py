@@ -83,7 +83,7 @@ class TemplateMessages:
         known = self._compiled.get((name, language))
         if known is None:
             folder = f"{name.value}/{language}"
-            load = self._environment.get_template
+            load = self._load
             known = self._compiled[name, language] = _Message(
                 subject=load(f"{folder}/subject.txt"),
                 text=load(f"{folder}/body.txt"),
@@ -91,6 +91,12 @@ class TemplateMessages:
                 sms=load(f"{folder}/sms.txt"),
             )
         return known
+
+    def _load(self, path: str) -> Template:
+        template = self._environment.get_template(path)
+        # They come as a chain of two dicts, which is walked name by name for each message: as long as all the rest.
+        template.globals = dict(template.globals)
+        return template
 
     def _values(self, language: str, channel: Channel, facts: MessageFacts) -> dict[str, str]:
         """What templates may show, but for the comments, which differ by channel."""

@@ -9,6 +9,7 @@ longer than ten times that; and when its header is larger than 32 kB.
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from enum import Enum
 from typing import Any
@@ -40,6 +41,17 @@ def hang_up(transport: asyncio.WriteTransport) -> None:
     # deadline for the goodbye ends it then.
     with suppress(AttributeError):
         transport.abort()
+
+
+def _acknowledge(transport: asyncio.Transport) -> None:
+    """Acknowledge the end of the client's TLS handshake at once, where the kernel would take 40 ms.
+
+    Nothing of ours follows it (no session tickets), and clients that leave Nagle's algorithm on hold their request back
+    until it is acknowledged: RFC 1122, section 4.2.3.4.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 class _Rest:
@@ -98,6 +110,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if not self._peers.enter(self._address):
             hang_up(transport)
+        _acknowledge(transport)
         self._deadline = self.loop.call_later(self._client_timeout, self._cut)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -86,11 +86,23 @@ def test_no_text_makes_a_header_or_a_part(text: str, html: str) -> None:
 
 
 @given(st.text(), st.text())
-def test_lines_are_short_ascii_with_both_line_end_characters(text: str, html: str) -> None:
+def test_lines_are_ascii_with_both_line_end_characters(text: str, html: str) -> None:
     raw = written(Content("s", text, html))
     assert raw.isascii()
     assert raw.replace(b"\r\n", b"").translate(None, b"\r\n") == raw.replace(b"\r\n", b"")
-    assert max(map(len, raw.split(b"\r\n"))) <= 78
+
+
+@pytest.mark.parametrize("text", ["x" * 998, "x" * 999, "é" * 998, f"--=_pwreset\n{'x' * 999}", "\0", "a" * 78 + " \n"])
+def test_no_line_is_longer_than_relays_take(text: str) -> None:
+    raw = written(Content("s", text, text))
+    assert max(map(len, raw.split(b"\r\n"))) <= 998  # RFC 5322, section 2.1.1
+    assert body(read(raw), "plain").rstrip("\n") == text.rstrip("\n")
+
+
+@pytest.mark.parametrize("text", ["é", "x" * 999, "\0", "a line\n--=_pwreset\nanother"])
+def test_what_a_relay_might_change_is_encoded(text: str) -> None:
+    (part, _) = read(written(Content("s", text, "<p>html</p>"))).iter_parts()
+    assert part["Content-Transfer-Encoding"] == "quoted-printable"
 
 
 @given(st.text(max_size=200))
