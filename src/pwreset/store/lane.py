@@ -24,6 +24,7 @@ S = TypeVar("S")
 Together = Callable[[sqlite3.Connection, Sequence[S]], None]
 
 MOST_AT_ONCE = 256
+GATHER_SECONDS = 0.005  # a batch grows for no longer, however many jobs each turn of the event loop brings
 
 log = logs.get("store")
 
@@ -79,8 +80,9 @@ Jobs = Sequence[Job[Any]]
 class Lane:
     """A thread that runs jobs in batches with `run_batch`, and answers all of a batch at once.
 
-    What is asked for in one turn of the event loop, or while a batch is under way, goes together in the next: the
-    busier the loop, the larger the batches and the fewer the commits. A lone caller waits for nobody.
+    What is asked for while a batch is under way goes together in the next, and so does what comes as long as each turn
+    of the event loop brings more: the busier the loop, the larger the batches and the fewer the commits and changes of
+    threads. An idle loop is not waited for: a lone caller waits for nobody.
     """
 
     def __init__(
@@ -90,6 +92,8 @@ class Lane:
         self._connection = connection
         self._run_batch = run_batch
         self._waiting: deque[Job[Any]] = deque()
+        self._seen = 0
+        self._gather_until = 0.0
         self._under_way = False
         self._closed = False
         self._batches: SimpleQueue[Jobs | None] = SimpleQueue()
@@ -127,11 +131,25 @@ class Lane:
     def _hand_over(self) -> None:
         """Give the thread what waits; or, when nothing does, leave it idle or end it."""
         if self._waiting:
-            self._batches.put([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
+            if self._more_are_coming():
+                self._loop.call_soon(self._hand_over)
+            else:
+                self._batches.put([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
             return
         self._under_way = False
         if self._closed:
             self._batches.put(None)
+
+    def _more_are_coming(self) -> bool:
+        """Whether the last turn of the event loop has brought jobs, so that the next one may; for a few milliseconds."""
+        now, count = self._loop.time(), len(self._waiting)
+        if self._seen == 0:
+            self._gather_until = now + GATHER_SECONDS
+        if self._closed or not self._seen < count < MOST_AT_ONCE or now >= self._gather_until:
+            self._seen = 0
+            return False
+        self._seen = count
+        return True
 
     def _deliver(self, jobs: Jobs) -> None:
         for job in jobs:
