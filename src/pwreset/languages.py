@@ -30,6 +30,7 @@ def available() -> tuple[str, ...]:
     return (SOURCE_LANGUAGE, *sorted(folder.name for folder in LOCALE.iterdir() if (folder / "LC_MESSAGES").is_dir()))
 
 
+@lru_cache(maxsize=4096)
 def choose(*wishes: str | None, default: str = SOURCE_LANGUAGE) -> str:
     """The first available language of these wishes, each in the form of Accept-Language or preferredLanguage.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from contextvars import copy_context
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from pwreset import logs
 from pwreset.errors import DeliveryDeferred, DeliveryRefused, SealBroken, StoreUnavailable
 from pwreset.reset import audit
-from pwreset.reset.model import Channel, Delivery, DeliveryState, Envelope, Settlement
+from pwreset.reset.model import Channel, Content, Delivery, DeliveryState, Envelope, Settlement
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
@@ -57,10 +56,13 @@ class Outbox:
         """Whether a first attempt on these channels would begin soon."""
         return all(self._waiting[channel] < self._slots_per_channel * FIRST_ATTEMPTS_PER_SLOT for channel in channels)
 
-    def start(self, delivery: Delivery, services: Services) -> asyncio.Task[Outcome]:
-        """Begin an attempt at a delivery that this process has leased. The task never raises."""
+    def start(self, delivery: Delivery, services: Services, content: Content | None = None) -> asyncio.Task[Outcome]:
+        """Begin an attempt at a delivery that this process has leased; `content`, if it need not be opened first.
+
+        The task never raises.
+        """
         self._waiting[delivery.recipient.channel] += 1
-        task = asyncio.create_task(self._attempt_in_slot(delivery, services), context=copy_context())
+        task = asyncio.create_task(self._attempt_in_slot(delivery, content, services))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -73,13 +75,13 @@ class Outbox:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _attempt_in_slot(self, delivery: Delivery, services: Services) -> Outcome:
+    async def _attempt_in_slot(self, delivery: Delivery, content: Content | None, services: Services) -> Outcome:
         channel = delivery.recipient.channel
         try:
             async with self._slots[channel]:
                 if services.clock.now() + timedelta(seconds=ATTEMPT_SECONDS) > delivery.due_at:
                     return Outcome.DEFERRED  # it queued for so long that its lease might end during the attempt
-                return await _attempt_and_settle(delivery, services)
+                return await _attempt_and_settle(delivery, content, services)
         except StoreUnavailable:
             log.warning("outcome of a delivery not written down", delivery=delivery.id)
             return Outcome.DEFERRED
@@ -95,8 +97,8 @@ async def outcomes(tasks: Sequence[asyncio.Task[Outcome]], seconds: float) -> tu
     return tuple(task.result() if task.done() and not task.cancelled() else Outcome.UNDER_WAY for task in tasks)
 
 
-async def _attempt_and_settle(delivery: Delivery, services: Services) -> Outcome:
-    outcome, detail = await _attempt(delivery, services)
+async def _attempt_and_settle(delivery: Delivery, content: Content | None, services: Services) -> Outcome:
+    outcome, detail = await _attempt(delivery, content, services)
     now = services.clock.now()
     attempts = delivery.attempts + 1
     if outcome is Outcome.DEFERRED and attempts >= services.settings.delivery.attempts:
@@ -138,10 +140,10 @@ _STATES = {
 _EVENTS = {Outcome.SENT: audit.Event.DELIVERY_SENT, Outcome.REFUSED: audit.Event.DELIVERY_ABANDONED}
 
 
-async def _attempt(delivery: Delivery, services: Services) -> tuple[Outcome, str]:
+async def _attempt(delivery: Delivery, content: Content | None, services: Services) -> tuple[Outcome, str]:
     """One attempt: what became of it, and why when it failed."""
     try:
-        await _hand_over(delivery, services)
+        await _hand_over(delivery, content, services)
     except DeliveryDeferred as error:
         return Outcome.DEFERRED, error.detail
     except (DeliveryRefused, SealBroken) as error:
@@ -155,13 +157,14 @@ async def _attempt(delivery: Delivery, services: Services) -> tuple[Outcome, str
     return Outcome.SENT, ""
 
 
-async def _hand_over(delivery: Delivery, services: Services) -> None:
+async def _hand_over(delivery: Delivery, content: Content | None, services: Services) -> None:
     if delivery.not_after <= services.clock.now():
         raise DeliveryRefused("its time is over")
     transport = services.transports.get(delivery.recipient.channel)
     if transport is None:
         raise DeliveryDeferred("no transport is configured")
-    content = services.sealer.open(delivery.body, delivery.id, delivery.recipient)
+    if content is None:
+        content = services.sealer.open(delivery.body, delivery.id, delivery.recipient)
     envelope = Envelope(delivery.id, delivery.domain, delivery.recipient, content, delivery.created_at)
     async with asyncio.timeout(ATTEMPT_SECONDS):
         await transport.send(envelope)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pwreset.reset.model import Channel, Delivery, MessageName, Recipient, ResetRequest, User
+from pwreset.reset.model import Channel, Content, Delivery, MessageName, Recipient, ResetRequest, User
 from pwreset.reset.ports import MessageFacts
 from pwreset.reset.recipients import usable_mails, usable_mobiles
 from pwreset.reset.tokens import new_id
@@ -39,6 +39,21 @@ def message(
 ) -> Delivery:
     """One message, rendered and sealed, due at once."""
     content = services.messages.render(name, recipient.channel, facts.user.language, facts)
+    return sealed(name, request, recipient, content, services, at=facts.at, not_after=facts.at + NOTICE_LIFETIME)
+
+
+def sealed(
+    name: MessageName,
+    request: ResetRequest,
+    recipient: Recipient,
+    content: Content,
+    services: Services,
+    *,
+    at: datetime,
+    not_after: datetime,
+    due_at: datetime | None = None,
+) -> Delivery:
+    """A message as the outbox keeps it, due at once if nothing else is said."""
     delivery_id = new_id()
     return Delivery(
         id=delivery_id,
@@ -47,7 +62,7 @@ def message(
         message=name,
         recipient=recipient,
         body=services.sealer.seal(content, delivery_id, recipient),
-        created_at=facts.at,
-        not_after=facts.at + NOTICE_LIFETIME,
-        due_at=facts.at,
+        created_at=at,
+        not_after=not_after,
+        due_at=due_at or at,
     )

@@ -43,6 +43,7 @@ from pwreset.reset.model import (
     Asker,
     AuditEvent,
     Channel,
+    Content,
     Delivery,
     DeliveryMode,
     MessageName,
@@ -52,7 +53,7 @@ from pwreset.reset.model import (
     SentLink,
     User,
 )
-from pwreset.reset.notices import every_address, message
+from pwreset.reset.notices import every_address, message, sealed
 from pwreset.reset.ports import Limit, MessageFacts
 from pwreset.reset.recipients import country_code, usable_mail, usable_mobile
 from pwreset.reset.tokens import new_id, new_token
@@ -244,7 +245,8 @@ async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Serv
         comments=plan.comments,
     )
     at_once = services.outbox.has_room([recipient.channel for recipient in target.recipients])
-    deliveries = _deliveries(facts, request, lease_until(now) if at_once else now, services)
+    contents = _contents(facts, request, services)
+    deliveries = _deliveries(contents, request, lease_until(now) if at_once else now, services)
     wait = wait_until - services.clock.monotonic() if deliveries and at_once else 0.0
     notices = _notices(facts, request, services)
     await services.store.add(request, [*deliveries, *notices], [_sent(plan, request)], supersede=wait <= 0)
@@ -252,7 +254,10 @@ async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Serv
         services.outbox.bell.set()
     if not at_once:
         return SentLink(link, request.id, target.failures)
-    attempts = [services.outbox.start(delivery, services) for delivery in deliveries]
+    attempts = [
+        services.outbox.start(delivery, services, content)
+        for delivery, content in zip(deliveries, contents, strict=True)
+    ]
     refused: tuple[str, ...] = ()
     if wait > 0:
         refused = await _answer_of(await outcomes(attempts, wait), request, plan, services)
@@ -306,15 +311,26 @@ def _request(plan: _Plan, target: _Target, token: Secret, services: Services) ->
     )
 
 
-def _deliveries(facts: MessageFacts, request: ResetRequest, due_at: datetime, services: Services) -> list[Delivery]:
+def _contents(facts: MessageFacts, request: ResetRequest, services: Services) -> list[Content]:
+    """What is told to each recipient."""
+    render, language = services.messages.render, facts.user.language
+    return [render(MessageName.RESET_LINK, recipient.channel, language, facts) for recipient in request.sent_to]
+
+
+def _deliveries(contents: list[Content], request: ResetRequest, due_at: datetime, services: Services) -> list[Delivery]:
     """One sealed message per recipient. Its time is over when the link's is."""
     return [
-        replace(
-            message(MessageName.RESET_LINK, request, recipient, facts, services),
+        sealed(
+            MessageName.RESET_LINK,
+            request,
+            recipient,
+            content,
+            services,
+            at=request.created_at,
             not_after=request.expires_at,
             due_at=due_at,
         )
-        for recipient in request.sent_to
+        for recipient, content in zip(request.sent_to, contents, strict=True)
     ]
 
 

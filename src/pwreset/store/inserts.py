@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import chain
+from operator import itemgetter
 
 from pwreset.store.rows import Parameters
 
@@ -20,12 +22,12 @@ def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[Parame
     """
     for start in range(0, len(rows), MOST_ROWS):
         some = rows[start : start + MOST_ROWS]
-        text, names = _of_many(statement, len(some))
-        connection.execute(text, [row[name] for row in some for name in names])
+        text, values_of = _of_many(statement, len(some))
+        connection.execute(text, tuple(chain.from_iterable(map(values_of, some))))
 
 
 @cache
-def _of_many(statement: str, count: int) -> tuple[str, tuple[str, ...]]:
-    """`INSERT ... VALUES (:a, :b)` as `INSERT ... VALUES (?, ?), (?, ?)`, and its parameters of one row in order."""
+def _of_many(statement: str, count: int) -> tuple[str, Callable[[Parameters], tuple[object, ...]]]:
+    """`INSERT ... VALUES (:a, :b)` as `INSERT ... VALUES (?, ?), (?, ?)`, and what takes a row's values in that order."""
     head, values, row = statement.partition("VALUES")
-    return head + values + ", ".join([_PARAMETER.sub("?", row)] * count), tuple(_PARAMETER.findall(row))
+    return head + values + ", ".join([_PARAMETER.sub("?", row)] * count), itemgetter(*_PARAMETER.findall(row))
