@@ -492,6 +492,21 @@ async def test_a_change_soon_after_another_is_taken_where_resets_are_not_held_to
     assert lab.accepts(uid, NEW.reveal())
 
 
+async def test_a_write_shows_to_have_happened_although_its_answer_was_lost(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    before = await directory.find(uid)
+    assert not await directory.took(before, NEW)
+    lab.change_password_elsewhere(uid, NEW.reveal())
+    assert await directory.took(before, NEW)
+
+
+async def test_a_former_password_is_not_taken_for_one_just_written(lab: DirectoryLab) -> None:
+    """Where it still binds, too: the person wants it back within the hour, and the write never came there."""
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.set_password(await directory.find(uid), NEW)
+    assert not await directory.took(await directory.find(uid), Secret(password_of(uid)))
+
+
 @only(ends_old_passwords=False)
 async def test_an_old_password_that_still_binds_is_no_failed_change(lab: DirectoryLab) -> None:
     directory, uid = lab.directory(), lab.add_person()

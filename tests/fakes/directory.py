@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import count
 
+from pwreset.directory.entries import LOGIN_ATTRIBUTES
 from pwreset.directory.names import is_below, read_dn
 from pwreset.errors import (
     DirectoryMisconfigured,
@@ -101,6 +102,7 @@ class FakeDirectory:
         self._domain = domain
         self._settings = settings or Domain(uris=("ldap://127.0.0.1",), base_dn=BASE, bind_dn=SERVICE_DN)
         self.tree = tree or FakeTree()
+        self.own_names: tuple[str, ...] = ()
 
     @property
     def domain(self) -> str:
@@ -153,6 +155,10 @@ class FakeDirectory:
             return person.user.dn
         return self._exactly_one(login).user.dn
 
+    async def goes_by(self, name: str) -> bool:
+        self._answer()
+        return name.casefold() in {own.casefold() for own in self.own_names}
+
     async def is_manager(self, dn: str) -> bool:
         self._answer()
         resolved = [one for one in self._settings.managers if self.tree.members(one) is not None]
@@ -194,6 +200,9 @@ class FakeDirectory:
         if self.tree.weather is Weather.ANSWERS_LOST:
             raise OutcomeUnclear
 
+    async def took(self, user: User, password: Secret) -> bool:
+        return await self.bind(user.dn, password) is not BindOutcome.WRONG
+
     async def group_sizes(self) -> Mapping[str, int | None]:
         self._answer()
         return {
@@ -230,7 +239,7 @@ class FakeDirectory:
         return person
 
     def _exactly_one(self, username: str) -> FakePerson:
-        wanted = _folded(username)
+        wanted = _folded(self._without_own_name(username))
         found = [
             person
             for person in self.tree.people.values()
@@ -242,9 +251,20 @@ class FakeDirectory:
             raise UserAmbiguous(username, self._domain)
         return found[0]
 
+    def _without_own_name(self, username: str) -> str:
+        before, backslash, user = username.partition("\\")
+        if backslash and before.casefold() in {name.casefold() for name in self.own_names}:
+            return user
+        user, at, suffix = username.rpartition("@")
+        return user if at and suffix.casefold() in {name.casefold() for name in self.own_names} else username
+
     def _logins(self, user: User) -> Iterable[str]:
         known = {"uid": (user.login,), "cn": (user.name,), "mail": user.mails}
-        return [value for attribute in self._settings.login_attributes for value in known.get(attribute, ())]
+        return [
+            value
+            for attribute in self._settings.login_attributes or LOGIN_ATTRIBUTES
+            for value in known.get(attribute, ())
+        ]
 
     def _user(self, person: FakePerson) -> User:
         return replace(person.user, domain=self._domain, protected=self._is_protected(person.user.dn))

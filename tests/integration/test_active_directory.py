@@ -69,6 +69,52 @@ async def test_a_person_is_found_by_the_names_that_people_log_in_with(
     assert (await make().find(spelled.format(samba.login_of(dn)))).dn == dn
 
 
+@pytest.mark.parametrize(
+    "spelled", ["CORP\\{0}", "corp\\{0}", "{0}@example.org", "{0}@EXAMPLE.ORG", "pat.{0}@corp.example"]
+)
+async def test_a_person_with_a_principal_name_of_another_kind_is_found_as_the_directory_itself_reads_names(
+    samba: LabSamba, make: Make, spelled: str
+) -> None:
+    dn = samba.add_person()
+    login = samba.login_of(dn)
+    samba.change(dn, userPrincipalName=f"pat.{login}@corp.example")
+    assert samba.accepts(spelled.format(login), password_of(login))
+    assert (await make().find(spelled.format(login))).dn == dn
+
+
+@pytest.mark.parametrize("spelled", ["EXAMPLE\\{0}", "CORP\\", "\\{0}", "{0}@corp.example", "@example.org", "CORP\\*"])
+async def test_a_name_of_another_domain_is_nobody_s_here(samba: LabSamba, make: Make, spelled: str) -> None:
+    login = samba.login_of(samba.add_person())
+    with pytest.raises(UserUnknown):
+        await make().find(spelled.format(login))
+
+
+async def test_before_a_backslash_nothing_but_an_account_counts(samba: LabSamba, make: Make) -> None:
+    login = samba.login_of(samba.add_person(mail="jane@example.org"))
+    directory = make(login_attributes=("sAMAccountName", "mail"))
+    assert (await directory.find("jane@example.org")).login == login
+    with pytest.raises(UserUnknown):
+        await directory.find("CORP\\jane@example.org")
+
+
+async def test_the_names_of_the_domain_are_those_of_its_directory(make: Make) -> None:
+    directory = make()
+    named = [
+        name for name in ("CORP", "example.org", "Example.Org", "EXAMPLE", "org", "") if await directory.goes_by(name)
+    ]
+    assert named == ["CORP", "example.org", "Example.Org"]
+
+
+async def test_nobody_is_looked_for_by_an_attribute_that_the_directory_has_no_index_for(
+    samba: LabSamba, make: Make
+) -> None:
+    dn = samba.add_person()
+    samba.change(dn, uid=f"unix-{samba.login_of(dn)}")
+    with pytest.raises(UserUnknown):
+        await make().find(f"unix-{samba.login_of(dn)}")
+    assert (await make(login_attributes=("uid",)).find(f"unix-{samba.login_of(dn)}")).dn == dn
+
+
 async def test_the_whole_domain_can_be_searched_although_it_refers_to_its_other_parts(
     samba: LabSamba, make: Make
 ) -> None:
@@ -339,6 +385,28 @@ async def test_a_password_set_by_the_help_desk_shows_in_the_mark(samba: LabSamba
     before = await directory.find(samba.login_of(dn))
     samba.set_password(dn, "Changed at the help desk, 1")
     assert (await directory.find_by_id(before.id)).password_mark != before.password_mark
+
+
+async def test_a_temporary_password_after_another_shows_in_the_mark(samba: LabSamba, make: Make) -> None:
+    """Both must be changed, so that neither has a time."""
+    directory, dn = make(), samba.add_person()
+    samba.change(dn, pwdLastSet="0")
+    before = await directory.find(samba.login_of(dn))
+    samba.set_password(dn, "Changed at the help desk, 1")
+    samba.change(dn, pwdLastSet="0")
+    after = await directory.find_by_id(before.id)
+    assert (before.must_change, after.must_change) == (True, True)
+    assert before.password_mark != after.password_mark
+
+
+async def test_a_password_set_under_must_change_that_is_kept_shows_to_have_been_written(
+    samba: LabSamba, make: Make
+) -> None:
+    directory, dn = make(must_change="keep"), samba.add_person(pwdLastSet="0")
+    before = await directory.find(samba.login_of(dn))
+    await directory.set_password(before, NEW)
+    assert samba.read(dn)["pwdLastSet"] == ["0"]
+    assert await directory.took(before, NEW)
 
 
 async def test_the_old_password_binds_on_for_a_while_and_the_new_one_at_once(samba: LabSamba, make: Make) -> None:

@@ -32,16 +32,22 @@ class World:
     relay: SmtpServer
     manager: str
 
-    def send(self, **params: object) -> tuple[object, dict[str, str]]:
+    def send(self, login: str = "", /, **params: object) -> tuple[object, dict[str, str]]:
         answer, headers = self.service.call(
-            "PwReset.Send_Request", params, login=f"EXAMPLE\\{self.manager}", password=password_of(self.manager)
+            "PwReset.Send_Request",
+            params,
+            login=login or f"EXAMPLE\\{self.manager}",
+            password=password_of(self.manager),
         )
         return answer["result"], headers
 
 
-@pytest.fixture(scope="module", params=[("dirsrv", DirsrvLab), ("samba", SambaLab)], ids=["389-ds", "active-directory"])
+KINDS: dict[str, tuple[str, Any]] = {"389-ds": ("dirsrv", DirsrvLab), "active-directory": ("samba", SambaLab)}
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    server, kind = request.param
+    server, kind = KINDS[request.param]
     lab = kind(request.getfixturevalue(server))
     folder: Path = tmp_path_factory.mktemp("service")
     secret = folder / "bind-password"
@@ -78,6 +84,14 @@ def test_a_person_gets_the_link_by_mail_sets_a_password_and_logs_in(world: World
     assert person.submit(page, NEW_PASSWORD).status == 200
     assert world.lab.accepts(login, NEW_PASSWORD)
     assert PersonBrowser(world.service).open(link).status == 410
+
+
+@pytest.mark.parametrize("world", ["active-directory"], indirect=True)
+@pytest.mark.parametrize("spelled", ["CORP\\{0}", "{0}@example.org"])
+def test_manager_and_person_go_by_the_names_that_their_directory_knows_them_by(world: World, spelled: str) -> None:
+    """Neither name is in the settings."""
+    link, _ = world.send(spelled.format(world.manager), username=spelled.format(world.lab.add_person()), method="NONE")
+    assert isinstance(link, str)
 
 
 def test_a_password_changed_elsewhere_kills_the_link(world: World) -> None:

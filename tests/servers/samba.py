@@ -30,7 +30,7 @@ from pwreset.demo.authority import Authority
 from tests.servers.slapd import password_of
 
 REALM = "EXAMPLE.ORG"
-NETBIOS = "EXAMPLE"
+NETBIOS = "CORP"  # neither the configured name of the domain nor the first label of its DNS name
 BASE = "DC=example,DC=org"
 PEOPLE = f"OU=people,{BASE}"
 RESTRICTED = f"OU=restricted,{PEOPLE}"

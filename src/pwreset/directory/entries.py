@@ -11,6 +11,7 @@ from pwreset.directory.shared import RawEntry
 from pwreset.reset.model import AccountState, User
 from pwreset.settings.sections import Domain
 
+LOGIN_ATTRIBUTES = ("uid", "sAMAccountName", "userPrincipalName")
 NAME_ATTRIBUTES = ("uid", "cn", "sn", "givenName", "displayName")
 
 
@@ -18,6 +19,7 @@ class Account(Protocol):
     """What a kind of directory says of an account, beside its names and addresses."""
 
     attributes: tuple[str, ...]
+    logins: tuple[str, ...]  # the attributes that people log in with, where the settings name none
 
     def identity(self, entry: Entry) -> str:
         """What stays the same for a person through renames."""
@@ -86,8 +88,9 @@ class Reader:
         self._name = name
         self._domain = domain
         self._account = account
+        self.logins = domain.login_attributes or account.logins
         self.attributes = _unique(
-            *domain.login_attributes,
+            *self.logins,
             *domain.mail_attributes,
             *domain.mobile_attributes,
             *domain.name_attributes,
@@ -98,24 +101,20 @@ class Reader:
         )
 
     def by_login(self, username: str) -> str:
-        """The filter for a typed user name among the users."""
-        return self._among_users(self.by_login_attributes(username))
-
-    def by_login_attributes(self, username: str) -> str:
         """The filter for a typed name: any login attribute, as the directory compares it. The name is data (RFC 4515)."""
         value = escape_filter_chars(username)
-        parts = "".join(f"({attribute}={value})" for attribute in self._domain.login_attributes)
-        return parts if len(self._domain.login_attributes) == 1 else f"(|{parts})"
+        parts = "".join(f"({attribute}={value})" for attribute in self.logins)
+        return parts if len(self.logins) == 1 else f"(|{parts})"
 
     def by_id(self, identity: str) -> str:
         """The filter for the entry of this identity among the users."""
-        return self._among_users(self._account.identity_filter(identity))
+        return self.among_users(self._account.identity_filter(identity))
 
     def user(self, entry: Entry, *, protected: bool, whole: bool = True) -> User:
         """The person. Without `whole` no context words are gathered: sending a link needs none, and they take time."""
         domain = self._domain
         mails = tuple(value for attribute in domain.mail_attributes for value in entry.texts(attribute))
-        login = entry.text(*domain.login_attributes)
+        login = entry.text(*self.logins)
         return User(
             id=self._account.identity(entry),
             dn=entry.dn,
@@ -134,7 +133,8 @@ class Reader:
             context_words=_context_words(entry, mails) if whole else (),
         )
 
-    def _among_users(self, filter_text: str) -> str:
+    def among_users(self, filter_text: str) -> str:
+        """The same, for users only."""
         if self._domain.user_filter is None:
             return filter_text
         return f"(&{filter_text}{_in_brackets(self._domain.user_filter)})"

@@ -13,7 +13,7 @@ import ldap
 
 from pwreset import logs
 from pwreset.directory import diagnosis
-from pwreset.directory.dialects import Dialect, Policies, Write
+from pwreset.directory.dialects import Dialect, Names, Policies, Write
 from pwreset.directory.dialects.choose import dialect_named, dialect_of
 from pwreset.directory.entries import Entry, Reader
 from pwreset.directory.groups import Groups
@@ -62,6 +62,7 @@ class LdapDirectory:
         self._pool = Pool(name, domain, bind_password)
         dialect = dialect_named(domain.dialect)
         self._kind: Kind | None = None if dialect is None else self._kind_with(dialect)
+        self._names: Names | None = None
         self._managers = Groups(self._pool, name, "managers", domain.managers)
         self._protected = Groups(self._pool, name, "protected", domain.protected)
         self._protecting = [self._protected] if domain.protected else []
@@ -80,9 +81,8 @@ class LdapDirectory:
     async def find(self, username: str) -> User:
         """See `Directory.find`."""
         kind = self._kind or await self._learn()
-        entry = await self._exactly_one(
-            self._settings.base_dn, kind.reader.by_login(username), username, kind.reader.attributes
-        )
+        wanted = kind.reader.among_users(await self._filter_of(kind, username))
+        entry = await self._exactly_one(self._settings.base_dn, wanted, username, kind.reader.attributes)
         return await self._user(kind, entry, fresh=False)
 
     async def find_by_id(self, user_id: str) -> User:
@@ -101,8 +101,12 @@ class LdapDirectory:
             return await self._existing(login)
         base = self._settings.managers_base_dn or self._settings.base_dn
         kind = self._kind or await self._learn()
-        entry = await self._exactly_one(base, kind.reader.by_login_attributes(login), login, ("1.1",))
+        entry = await self._exactly_one(base, await self._filter_of(kind, login), login, ("1.1",))
         return entry.dn
+
+    async def goes_by(self, name: str) -> bool:
+        """See `Directory.goes_by`."""
+        return (await self._own_names(self._kind or await self._learn())).hold(name)
 
     async def is_manager(self, dn: str) -> bool:
         """See `Directory.is_manager`. A DN of `managers` that cannot be read makes nobody a manager."""
@@ -145,6 +149,14 @@ class LdapDirectory:
             except Raced:
                 await self._write_again(user, password)
 
+    async def took(self, user: User, password: Secret) -> bool:
+        """See `Directory.took`."""
+        if await self.bind(user.dn, password) is BindOutcome.WRONG:
+            return False
+        kind = self._kind or await self._learn()
+        # Where a former password still binds, that it does says nothing.
+        return kind.dialect.ends_old_passwords or (await self.find_by_id(user.id)).password_mark != user.password_mark
+
     async def health(self) -> tuple[ServerHealth, ...]:
         """See `Directory.health`."""
         servers = self._pool.servers
@@ -184,6 +196,17 @@ class LdapDirectory:
             log.info("directory found", domain=self._name, dialect=dialect.name)
             self._kind = self._kind_with(dialect)
         return self._kind
+
+    async def _own_names(self, kind: Kind) -> Names:
+        """What the directory calls the domain, asked once. Raises Unavailable."""
+        if self._names is None:
+            self._names = await kind.dialect.names(self._pool)
+        return self._names
+
+    async def _filter_of(self, kind: Kind, login: str) -> str:
+        """For a name as people type it. Most have no sign in it that could make it mean more than it says."""
+        plain = kind.reader.by_login(login)
+        return (await self._own_names(kind)).filter_of(login, plain) if "\\" in login or "@" in login else plain
 
     async def _exactly_one(self, base: str, filter_text: str, username: str, attributes: tuple[str, ...]) -> Entry:
         try:

@@ -7,6 +7,7 @@ use the Manager API to lock other people's accounts or to test their passwords.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import secrets
 from collections import OrderedDict
@@ -37,7 +38,10 @@ REMEMBERED_AT_MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    r"""What a caller presented: `DOMAIN\user`, `user@suffix`, `user` or a DN, and a password."""
+    r"""What a caller presented: `DOMAIN\user`, `user@suffix`, `user` or a DN, and a password.
+
+    DOMAIN is a name of the settings, or the directory's own (NetBIOS); the suffix too (DNS).
+    """
 
     login: str
     password: Secret
@@ -159,30 +163,53 @@ async def _try(credentials: Credentials, address: str, services: Services, *, tr
 
 async def _identify(login: str, services: Services) -> tuple[_Name, str, frozenset[str]]:
     """The manager's domain, DN and scope, read with the service account. Raises what makes him none."""
-    name = _read(login, services)
-    dn = await services.directories[name.domain].manager_dn(name.login)
+    name, dn = await _find(await _read(login, services), services)
     scope = frozenset([domain async for domain in _scope(name.domain, dn, services)])
     if not scope:
         raise BadCredentials
     return name, dn, scope
 
 
-def _read(login: str, services: Services) -> _Name:
-    """Which domain a login belongs to. Never guessed: a help desk of one domain must not act on another."""
+async def _find(names: tuple[_Name, ...], services: Services) -> tuple[_Name, str]:
+    """The first of these that is there. Raises UserUnknown, UserAmbiguous."""
+    for name in names[:-1]:
+        with contextlib.suppress(UserUnknown):
+            return name, await services.directories[name.domain].manager_dn(name.login)
+    return names[-1], await services.directories[names[-1].domain].manager_dn(names[-1].login)
+
+
+async def _read(login: str, services: Services) -> tuple[_Name, ...]:
+    """Which domain a login belongs to. Never guessed: a help desk of one domain must not act on another.
+
+    Several only where they are parts of one directory, in which the name means one account. Raises BadCredentials,
+    DomainMissing, DirectoryUnavailable, DirectoryMisconfigured.
+    """
     if "=" in login:
         for domain, directory in services.directories.items():
             if directory.contains(login):
-                return _Name(domain, login)
+                return (_Name(domain, login),)
     if "\\" in login:
         domain, _, user = login.partition("\\")
-        return _Name(services.domain_name(domain), user)
+        try:
+            return (_Name(services.domain_name(domain), user),)
+        except DomainUnknown:
+            return await _called(domain, login, services)
     if "@" in login:
         user, _, suffix = login.rpartition("@")
         for domain, settings in services.settings.domains.items():
             if suffix.casefold() in (known.casefold() for known in settings.login_suffixes):
-                return _Name(domain, user)
+                return (_Name(domain, user),)
+        return await _called(suffix, login, services)
+    return (_Name(services.domain_name(None), login),)
+
+
+async def _called(name: str, login: str, services: Services) -> tuple[_Name, ...]:
+    """The domains that their directory itself calls so. Raises BadCredentials, DirectoryUnavailable ..."""
+    domains = [domain for domain, directory in services.directories.items() if name and await directory.goes_by(name)]
+    # The same name in two forests is two names.
+    if not domains or len({_servers(domain, services) for domain in domains}) > 1:
         raise BadCredentials
-    return _Name(services.domain_name(None), login)
+    return tuple(_Name(domain, login) for domain in domains)
 
 
 async def _scope(home: str, dn: str, services: Services) -> AsyncIterator[str]:

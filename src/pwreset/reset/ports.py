@@ -76,6 +76,10 @@ class Directory(Protocol):
         """The DN of the one entry matched by a login (or by a DN below the base). Raises UserUnknown, UserAmbiguous."""
         ...
 
+    async def goes_by(self, name: str) -> bool:
+        r"""Whether the directory itself calls the domain so in log-ins: `NAME\user`, `user@name` (Active Directory)."""
+        ...
+
     async def is_manager(self, dn: str) -> bool:
         """Whether the domain's `managers` list this DN, directly or by a group, nested ones included. Read afresh."""
         ...
@@ -93,6 +97,14 @@ class Directory(Protocol):
 
         Raises PasswordRefused (with the rules broken), WriteDenied, OutcomeUnclear (the answer was lost after bytes may
         have left), UserUnknown (the entry is gone).
+        """
+        ...
+
+    async def took(self, user: User, password: Secret) -> bool:
+        """Whether a write of this password whose answer was lost has happened; `user` is as he was before it.
+
+        Tried by a bind; a directory that lets replaced passwords bind on for a while is asked for the time of the last
+        change too. Raises UserUnknown.
         """
         ...
 

@@ -33,7 +33,7 @@ from pwreset.reset import audit
 from pwreset.reset.model import AccountState, Channel, RequestState, ResetRequest, User
 from pwreset.reset.notices import password_changed_notices
 from pwreset.reset.policy import Rule, broken_rules, our_rules
-from pwreset.reset.ports import BindOutcome, Limit
+from pwreset.reset.ports import Limit
 from pwreset.reset.recipients import usable_mails, usable_mobiles
 from pwreset.reset.recover import recover
 from pwreset.secret import Secret
@@ -212,10 +212,10 @@ async def _write(user: User, password: Secret, services: Services) -> None:
         await directory.set_password(user, password)
     except OutcomeUnclear:
         try:
-            outcome = await directory.bind(user.dn, password)
-        except Unavailable:
-            outcome = BindOutcome.WRONG
-        if outcome is BindOutcome.WRONG:
+            took = await directory.took(user, password)
+        except (Unavailable, UserUnknown):
+            took = False
+        if not took:
             raise
 
 

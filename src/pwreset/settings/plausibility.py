@@ -116,7 +116,7 @@ def _domain(where: str, domain: Domain) -> Iterator[Problem]:
     for setting in ("base_dn", "bind_dn", "managers_base_dn", "managers", "protected"):
         yield from _dns(f"{where}.{setting}", getattr(domain, setting))
     for setting in ("login_attributes", "mail_attributes", "mobile_attributes", "name_attributes"):
-        if not all(_ATTRIBUTE.match(name) for name in getattr(domain, setting)):
+        if not all(_ATTRIBUTE.match(name) for name in getattr(domain, setting) or ()):
             yield f"{where}.{setting}", "must be names of attributes, like uid"
     if (domain.user_filter or "").count("(") != (domain.user_filter or "").count(")"):
         yield f"{where}.user_filter", "has brackets that do not match; write it like (objectClass=person)"

@@ -323,8 +323,11 @@ class Domain(Section, frozen=True):
         str | None, Meta(description="ISO country whose national numbers may be written without a prefix, e.g. `FR`.")
     ] = None
     login_attributes: Annotated[
-        tuple[str, ...], Meta(min_length=1, description="Attributes matched against the user name.")
-    ] = ("uid", "sAMAccountName", "userPrincipalName")
+        Annotated[tuple[str, ...], Meta(min_length=1)] | None,
+        Meta(
+            description='Attributes matched against the user name; each should have an equality index. Default: `["uid", "sAMAccountName", "userPrincipalName"]`; on Active Directory, which has no index for `uid`, without it.'
+        ),
+    ] = None
     login_suffixes: Annotated[
         tuple[str, ...], Meta(description="Suffixes by which `user@suffix` names this domain in a manager's log-in.")
     ] = ()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,11 +12,19 @@ from pwreset.errors import BadCredentials, TooManyFailures
 from pwreset.reset.managers import Credentials, log_in
 from pwreset.reset.model import Manager
 from pwreset.secret import Secret
-from tests.fakes.directory import BASE, FakeDirectory
+from tests.fakes.directory import BASE, SERVICE_DN, FakeDirectory
 from tests.fakes.world import MANAGERS, OLD_PASSWORD, World
 
 BOSS = f"uid=boss,{BASE}"
+DOMAINS: dict[str, Any] = {
+    "EXAMPLE": {"uris": ["ldaps://ldap.example.org"], "base_dn": BASE, "bind_dn": SERVICE_DN, "managers": [MANAGERS]}
+}
 HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
+
+
+def elsewhere(**settings: Any) -> dict[str, Any]:
+    """A second domain."""
+    return {"uris": ["ldaps://ldap.example.net"], "base_dn": "ou=other,dc=example,dc=net", **settings}
 
 
 async def enter(
@@ -34,6 +43,39 @@ async def fail(world: World, times: int, address: str = ELSEWHERE, login: str = 
 async def test_a_manager_logs_in_by_any_of_his_names(login: str) -> None:
     world = World(domain={"login_suffixes": ["example.org"]})
     manager = await enter(world, login)
+    assert (manager.dn, manager.scope) == (BOSS, frozenset(["EXAMPLE"]))
+
+
+@pytest.mark.parametrize("login", ["CORP\\boss", "corp\\boss", "boss@corp.example", "boss@CORP.example"])
+async def test_a_manager_logs_in_by_the_names_that_the_directory_itself_gives_its_domain(login: str) -> None:
+    world = World()
+    world.directory.own_names = ("CORP", "corp.example")
+    assert (await enter(world, login)).dn == BOSS
+
+
+async def test_a_configured_name_comes_before_another_directory_s_own() -> None:
+    world = World({"domains": {**DOMAINS, "OTHER": elsewhere()}})
+    other = FakeDirectory("OTHER", world.settings.domains["OTHER"])
+    other.own_names = ("EXAMPLE",)
+    world.services = replace(world.services, directories={"OTHER": other, "EXAMPLE": world.directory})
+    assert (await enter(world)).dn == BOSS
+
+
+async def test_a_name_that_two_directories_give_their_domains_is_nobody_s() -> None:
+    world = World({"domains": {**DOMAINS, "OTHER": elsewhere()}})
+    other = FakeDirectory("OTHER", world.settings.domains["OTHER"])
+    world.directory.own_names = other.own_names = ("CORP",)
+    world.services = replace(world.services, directories={"OTHER": other, "EXAMPLE": world.directory})
+    with pytest.raises(BadCredentials):
+        await enter(world, "CORP\\boss")
+
+
+async def test_a_name_of_a_directory_with_several_domains_is_looked_for_in_all_of_them() -> None:
+    world = World({"domains": {**DOMAINS, "OTHER": elsewhere(uris=DOMAINS["EXAMPLE"]["uris"])}})
+    other = FakeDirectory("OTHER", world.settings.domains["OTHER"])
+    world.directory.own_names = other.own_names = ("CORP",)
+    world.services = replace(world.services, directories={"OTHER": other, "EXAMPLE": world.directory})
+    manager = await enter(world, "CORP\\boss")
     assert (manager.dn, manager.scope) == (BOSS, frozenset(["EXAMPLE"]))
 
 

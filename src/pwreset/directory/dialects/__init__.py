@@ -3,6 +3,7 @@
 choose          which one a server speaks, by its rootDSE
 openldap        OpenLDAP with the ppolicy overlay
 active_directory  Active Directory and Samba
+  ad_names, ad_policy, ad_values  its names of a domain, its password rules, its spellings
 dirsrv          389 Directory Server, Red Hat Directory Server
 freeipa         FreeIPA: the two steps that keep its policy
 generic         any other server
@@ -62,11 +63,36 @@ class Policies(Protocol):
         ...
 
 
+class Names(Protocol):
+    """What the directory itself calls the domain in log-ins, beside the login attributes."""
+
+    def hold(self, name: str) -> bool:
+        """Whether the domain goes by this name, before a backslash or behind an at sign."""
+        ...
+
+    def filter_of(self, login: str, plain: str) -> str:
+        """The filter for a login with such a name in it; for any other `plain`, which asks the login attributes."""
+        ...
+
+
+class NoNames:
+    """Of a directory that knows its people by the login attributes alone."""
+
+    def hold(self, name: str) -> bool:  # noqa: ARG002
+        """See `Names.hold`."""
+        return False
+
+    def filter_of(self, login: str, plain: str) -> str:  # noqa: ARG002
+        """See `Names.filter_of`."""
+        return plain
+
+
 class Dialect(Account, Protocol):
     """One kind of directory. The methods with a connection block."""
 
     name: str
     answers: int  # of the server that a write waits for, at most
+    ends_old_passwords: bool  # else a replaced password binds on for a while
 
     def write(self, connection: Any, write: Write) -> None:
         """Write the password, once. Raises what stands in `outcomes`."""
@@ -82,6 +108,10 @@ class Dialect(Account, Protocol):
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """The reader of this directory's password policies."""
+        ...
+
+    async def names(self, pool: Pool) -> Names:
+        """What the directory itself calls the domain. Raises Unavailable."""
         ...
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from uuid import UUID
 import ldap
 from ldap.controls import RequestControl
 
-from pwreset.directory.dialects import Policies, Write
+from pwreset.directory.dialects import Names, Policies, Write
+from pwreset.directory.dialects.ad_names import LOGIN, PRINCIPAL, names_of
 from pwreset.directory.dialects.ad_policy import AdPolicies, read_for_judging
 from pwreset.directory.dialects.ad_values import (
     PASSWORD_EXPIRED,
@@ -58,6 +59,9 @@ class ActiveDirectory:
 
     name = "active-directory"
     answers = 4  # the write, and three for what it broke
+    ends_old_passwords = False
+    # Its schema has `uid` too, but no index for it: each search would read the whole domain.
+    logins: tuple[str, ...] = (LOGIN, PRINCIPAL)
     attributes: tuple[str, ...] = (
         "objectGUID",
         "userAccountControl",
@@ -65,6 +69,7 @@ class ActiveDirectory:
         "accountExpires",
         "lockoutTime",
         "pwdLastSet",
+        "msDS-KeyVersionNumber",
         "uSNChanged",
         "whenChanged",
         "adminCount",
@@ -103,8 +108,9 @@ class ActiveDirectory:
         return entry.text("adminCount") == "1"
 
     def password_mark(self, entry: Entry) -> str:
-        """The same on all domain controllers."""
-        return entry.text("pwdLastSet")
+        """The same on all domain controllers. While a password must be changed its time is 0, but its number counts on."""
+        since = entry.text("pwdLastSet")
+        return f"0/{entry.text('msDS-KeyVersionNumber')}" if since == "0" else since
 
     def entry_mark(self, entry: Entry) -> str:
         """Each domain controller counts by itself: a mark of another one differs, which errs on the safe side."""
@@ -153,6 +159,10 @@ class ActiveDirectory:
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002 - the domain is known by the rootDSE
         """The resultant PSO, else the domain's policy."""
         return AdPolicies(pool)
+
+    async def names(self, pool: Pool) -> Names:
+        """NetBIOS and DNS name."""
+        return await names_of(pool)
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:
         """By tokenGroups, which knows nested and primary groups of the domain; with what the entry says itself."""

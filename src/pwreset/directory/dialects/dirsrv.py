@@ -17,9 +17,9 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
 from pwreset import logs
-from pwreset.directory.dialects import Policies, Write, behera
+from pwreset.directory.dialects import Names, NoNames, Policies, Write, behera
 from pwreset.directory.dialects.dirsrv_policy import FOREVER, DirsrvPolicies, read_for_judging
-from pwreset.directory.entries import Entry, read_time
+from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry, read_time
 from pwreset.directory.outcomes import Refused, meaning_of_code
 from pwreset.directory.pool import Pool
 from pwreset.reset.model import AccountState
@@ -42,6 +42,8 @@ class Dirsrv:
 
     name = "389-ds"
     answers = 6  # the write, then what it broke; or `must change`
+    ends_old_passwords = True
+    logins: tuple[str, ...] = LOGIN_ATTRIBUTES
     attributes: tuple[str, ...] = (
         "nsUniqueId",
         "entryusn",
@@ -128,6 +130,10 @@ class Dirsrv:
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002 - they are named by the person's entry
         """Local and global ones."""
         return DirsrvPolicies(pool)
+
+    async def names(self, pool: Pool) -> Names:  # noqa: ARG002
+        """See `Dialect.names`."""
+        return NoNames()
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002 - the MemberOf plug-in says all
         """See `Dialect.groups_of`."""

@@ -22,7 +22,7 @@ from ldap.filter import escape_filter_chars
 
 from pwreset import logs
 from pwreset.directory.connection import Trouble, close
-from pwreset.directory.dialects import Policies, Write, behera
+from pwreset.directory.dialects import Names, NoNames, Policies, Write, behera
 from pwreset.directory.dialects.freeipa_policy import (
     ATTRIBUTES,
     GLOBAL_POLICY,
@@ -32,7 +32,7 @@ from pwreset.directory.dialects.freeipa_policy import (
     kerberos_container,
     may_be_locked,
 )
-from pwreset.directory.entries import Entry
+from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry
 from pwreset.directory.outcomes import Busy, Denied, Lost, Raced, ReadOnly, Refused, Unwilling
 from pwreset.directory.pool import Pool
 from pwreset.directory.reading import first_below, first_below_now, read, read_now
@@ -55,6 +55,8 @@ class FreeIpa:
 
     name = "freeipa"
     answers = 8
+    ends_old_passwords = True
+    logins: tuple[str, ...] = LOGIN_ATTRIBUTES
     attributes: tuple[str, ...] = (
         "ipaUniqueID",
         "entryusn",
@@ -138,6 +140,10 @@ class FreeIpa:
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """By group, or the global one."""
         return IpaPolicies(pool, base_dn)
+
+    async def names(self, pool: Pool) -> Names:  # noqa: ARG002
+        """See `Dialect.names`."""
+        return NoNames()
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002 - indirect ones are there too
         """See `Dialect.groups_of`."""

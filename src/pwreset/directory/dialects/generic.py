@@ -12,8 +12,8 @@ import ldap
 from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
-from pwreset.directory.dialects import Policies, Write, behera
-from pwreset.directory.entries import Entry
+from pwreset.directory.dialects import Names, NoNames, Policies, Write, behera
+from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry
 from pwreset.directory.outcomes import Unwilling
 from pwreset.directory.pool import Pool
 from pwreset.directory.rootdse import RootDse
@@ -31,6 +31,8 @@ class Generic:
 
     name = "generic"
     answers = 2
+    ends_old_passwords = True
+    logins: tuple[str, ...] = LOGIN_ATTRIBUTES
     attributes: tuple[str, ...] = ("entryUUID", "modifyTimestamp")
 
     def identity(self, entry: Entry) -> str:
@@ -92,6 +94,10 @@ class Generic:
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002
         """None that we could read."""
         return NoPolicies()
+
+    async def names(self, pool: Pool) -> Names:  # noqa: ARG002
+        """See `Dialect.names`."""
+        return NoNames()
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002
         """See `Dialect.groups_of`."""

@@ -15,9 +15,9 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
 from pwreset import logs
-from pwreset.directory.dialects import Policies, Write, behera
+from pwreset.directory.dialects import Names, NoNames, Policies, Write, behera
 from pwreset.directory.dialects.ppolicy import PpolicyPolicies
-from pwreset.directory.entries import Entry, read_time
+from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry, read_time
 from pwreset.directory.outcomes import Unwilling
 from pwreset.directory.pool import Pool
 from pwreset.reset.model import AccountState
@@ -33,6 +33,8 @@ class OpenLdap:
 
     name = "openldap"
     answers = 4  # the write, a second one where the first is not understood, and two steps for `must change`
+    ends_old_passwords = True
+    logins: tuple[str, ...] = LOGIN_ATTRIBUTES
     attributes: tuple[str, ...] = (
         "entryUUID",
         "entryCSN",
@@ -103,6 +105,10 @@ class OpenLdap:
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """slapo-ppolicy(5)."""
         return PpolicyPolicies(pool, base_dn)
+
+    async def names(self, pool: Pool) -> Names:  # noqa: ARG002
+        """See `Dialect.names`."""
+        return NoNames()
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002 - slapo-memberof(5) says all
         """See `Dialect.groups_of`."""
