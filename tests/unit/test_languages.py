@@ -12,8 +12,9 @@ WINTER = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
 SUMMER = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
 
 
-def test_english_french_and_german_are_there() -> None:
-    assert available() == ("en", "de", "fr")
+def test_english_comes_first() -> None:
+    assert available()[0] == "en"
+    assert list(available()[1:]) == sorted(available()[1:])
 
 
 @pytest.mark.parametrize(
@@ -23,13 +24,13 @@ def test_english_french_and_german_are_there() -> None:
         ("DE", "de"),
         ("de-CH", "de"),
         ("fr_CA", "fr"),
-        ("ja, fr", "fr"),
+        ("xx, fr", "fr"),
         ("en;q=0.5, de;q=0.9", "de"),
         ("fr;q=0.3, de;q=0.7, en;q=0.5", "de"),
         ("de;q=0, fr;q=0.1", "fr"),
         ("fr,de", "fr"),
         ("  fr-FR ;  q = 0.8 , en ; q=0.7", "fr"),
-        ("ja", "en"),
+        ("xx", "en"),
         ("*", "en"),
         ("", "en"),
         (None, "en"),
@@ -44,15 +45,15 @@ def test_the_first_wish_comes_before_the_second() -> None:
 
 
 def test_a_wish_that_cannot_be_met_leaves_it_to_the_next() -> None:
-    assert choose("ja, zh", "de") == "de"
+    assert choose("xx, yy", "de") == "de"
 
 
 def test_nothing_met_leaves_the_default() -> None:
-    assert choose("ja", None, default="fr") == "fr"
+    assert choose("xx", None, default="fr") == "fr"
 
 
 def test_a_default_that_is_not_there_leaves_english() -> None:
-    assert choose("ja", default="ja") == "en"
+    assert choose("xx", default="xx") == "en"
 
 
 @pytest.mark.parametrize("wish", ["de;q=high", ";;;,,,", "de;q=", ";q=1", "\x00", "../../etc/passwd", "," * 100_000])
@@ -69,7 +70,7 @@ def test_whatever_is_wished_an_available_language_is_chosen(wish: str) -> None:
     ("language", "told"),
     [
         ("en", "Tuesday, 24 November 2026, 14:05 (CET)"),
-        ("fr", "mardi 24 novembre 2026, 14:05 (UTC+01:00)"),
+        ("fr", "mardi 24 novembre 2026, 14:05 (UTC+1)"),
         ("de", "Dienstag, 24. November 2026, 14:05 (MEZ)"),
     ],
 )

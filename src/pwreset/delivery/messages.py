@@ -1,10 +1,10 @@
-"""Message templates: a folder per message and language, filled with facts.
+"""Message templates: a folder per message, its texts translated by the catalogues, filled with facts.
 
-    templates/<message>/<language>/subject.txt  body.txt  body.html  sms.txt
+    templates/<message>/subject.txt  body.txt  body.html  sms.txt
 
-A language is there for a message when its folder is. Facts are data: they go into compiled templates as plain strings,
-HTML escapes them, and what other people wrote has been made harmless first (`harmless`). Templates run in Jinja's
-sandbox, and a name that no fact has is an error rather than a hole in the text.
+Facts are data: they go into compiled templates as plain strings, HTML escapes them, and what other people wrote has been
+made harmless first (`harmless`). Templates run in Jinja's sandbox, and a name that no fact has is an error rather than a
+hole in the text.
 """
 
 from __future__ import annotations
@@ -12,23 +12,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-import css_inline
-from jinja2 import FunctionLoader, StrictUndefined, Template
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import Template
 from markupsafe import Markup
 
 from pwreset.delivery.harmless import lines, one_line, unlinked
 from pwreset.delivery.segments import segments
-from pwreset.languages import SOURCE_LANGUAGE, choose, tell_time, tell_time_briefly
+from pwreset.delivery.sources import MessageEnvironment
+from pwreset.languages import choose, direction, isolated, tell_time, tell_time_briefly
 from pwreset.reset.model import Channel, Content, MessageName
 from pwreset.reset.ports import MessageFacts
 from pwreset.settings import Settings
 
-TEMPLATES = Path(__file__).parent / "templates"
-_TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,57 +42,38 @@ class TemplateMessages:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._environment = SandboxedEnvironment(
-            loader=FunctionLoader(_source),
-            autoescape=lambda name: name is not None and name.endswith(".html"),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._compiled: dict[tuple[MessageName, str], _Message] = {}
+        self._environment = MessageEnvironment()
+        self._compiled: dict[tuple[MessageName, str, str], _Message] = {}
 
     def render(self, name: MessageName, channel: Channel, language: str | None, facts: MessageFacts) -> Content:
         """A message in the best fitting language of its templates."""
-        chosen = self._language(name, language, facts.domain)
-        message = self._message(name, chosen)
+        chosen = choose(language, default=self._settings.domains[facts.domain].language)
+        message = self._message(name, chosen, facts.domain)
         values = self._values(chosen, channel, facts)
         if channel is Channel.SMS:
             return Content("", self._short(message.sms, values, facts.comments), language=chosen)
-        subject = message.subject.render(values)
         comments = unlinked(lines(facts.comments))
         marked = Markup("<br>").join(comments.split("\n")) if comments else ""
+        plain = _told_apart(values)
+        subject = message.subject.render(plain)
         return Content(
             subject=subject,
-            text=message.text.render({**values, "comments": comments}),
+            text=message.text.render({**plain, "comments": comments}),
             html=message.html.render({**values, "comments": marked, "subject": subject}),
             language=chosen,
         )
 
-    def _language(self, name: MessageName, wish: str | None, domain: str) -> str:
-        default = self._settings.domains[domain].language
-        there = _languages(name)
-        return next((one for one in (choose(wish, default=default), default) if one in there), SOURCE_LANGUAGE)
-
-    def _message(self, name: MessageName, language: str) -> _Message:
+    def _message(self, name: MessageName, language: str, domain: str) -> _Message:
         """Compiled when first needed, and kept."""
-        known = self._compiled.get((name, language))
+        known = self._compiled.get((name, language, domain))
         if known is None:
-            folder = f"{name.value}/{language}"
-            load = self._load
-            known = self._compiled[name, language] = _Message(
-                subject=load(f"{folder}/subject.txt"),
-                text=load(f"{folder}/body.txt"),
-                html=load(f"{folder}/body.html"),
-                sms=load(f"{folder}/sms.txt"),
+            known = self._compiled[name, language, domain] = _Message(
+                *(
+                    self._environment.template(domain, language, f"{name.value}/{file}")
+                    for file in ("subject.txt", "body.txt", "body.html", "sms.txt")
+                )
             )
         return known
-
-    def _load(self, path: str) -> Template:
-        template = self._environment.get_template(path)
-        # They come as a chain of two dicts, which is walked name by name for each message: as long as all the rest.
-        template.globals = dict(template.globals)
-        return template
 
     def _values(self, language: str, channel: Channel, facts: MessageFacts) -> dict[str, str]:
         """What templates may show, but for the comments, which differ by channel."""
@@ -105,6 +82,7 @@ class TemplateMessages:
         tell = tell_time_briefly if channel is Channel.SMS else tell_time
         return {
             "language": language,
+            "direction": direction(language),
             "title": one_line(domain.title or facts.domain),
             "help_text": one_line(domain.help_text or ""),
             "name": unlinked(one_line(user.name or user.login)),
@@ -124,28 +102,15 @@ class TemplateMessages:
         return template.render({**values, "comments": ""}).strip()
 
 
-@cache
-def _languages(name: MessageName) -> frozenset[str]:
-    return frozenset(folder.name for folder in (TEMPLATES / name.value).iterdir() if folder.is_dir())
+def _told_apart(values: Mapping[str, str]) -> Mapping[str, str]:
+    """The facts for plain text: names of the other direction than the text's keep theirs to themselves.
 
-
-def _source(path: str) -> str | None:
-    """A template's source; HTML with its style sheet inlined.
-
-    Inlining before the template is compiled costs nothing per mail. It is safe as long as the HTML parser leaves the
-    template's tags alone, which it does where they stand in text and attribute values; anything else is refused here
-    rather than sent.
+    HTML says so with `bdi`. A login stays as it is: people copy it, and an isolate in it would lock them out.
     """
-    file = TEMPLATES / path
-    if not file.is_file():
-        return None
-    source = file.read_text(encoding="utf-8").rstrip("\n")
-    if file.suffix != ".html":
-        return source
-    css = (TEMPLATES / "layout.css").read_text(encoding="utf-8")
-    whole = source.startswith("<!doctype")
-    inliner = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False, extra_css=css if whole else "")
-    inlined = inliner.inline(source) if whole else inliner.inline_fragment(source, css)
-    if _TAGS.findall(inlined) != _TAGS.findall(source):
-        raise ValueError(f"{path}: a template tag stands where HTML does not allow one")
-    return inlined
+    right_to_left = values["direction"] == "rtl"
+    turned = {
+        fact: isolated(values[fact])
+        for fact in ("name", "title")
+        if right_to_left or not (values[fact].isascii() or _RIGHT_TO_LEFT.search(values[fact]) is None)
+    }
+    return {**values, **turned} if turned else values

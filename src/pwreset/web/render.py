@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from pwreset.languages import catalogue
+from pwreset.languages import catalogue, direction
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = Path(__file__).parent / "static"
@@ -44,7 +45,8 @@ def static_files() -> Mapping[str, StaticFile]:
 
 def render(template: str, language: str, facts: Mapping[str, object]) -> bytes:
     """The page. A fact that a template names and nobody gives is a bug and raises jinja2.UndefinedError."""
-    return _environment(language).get_template(template).render(facts, language=language).encode()
+    page = _environment(language).get_template(template)
+    return page.render(facts, language=language, direction=direction(language)).encode()
 
 
 @cache
@@ -61,8 +63,14 @@ def _environment(language: str) -> Environment:
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals["static"] = _static_address
+    environment.filters["bdi"] = _by_itself
     return environment
 
 
 def _static_address(name: str) -> str:
     return f"/static/{name}?v={static_files()[name].version}"
+
+
+def _by_itself(text: str) -> Markup:
+    """A name in a sentence, whose direction leaves the sentence's alone."""
+    return Markup("<bdi>{}</bdi>").format(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -13,13 +14,14 @@ from hypothesis import strategies as st
 
 from pwreset.delivery.messages import TemplateMessages
 from pwreset.delivery.segments import is_gsm7, segments
+from pwreset.languages import available, direction
 from pwreset.reset.model import AccountState, Channel, MessageName, User
 from pwreset.reset.ports import MessageFacts
 from pwreset.secret import Secret
 from pwreset.settings import Domain, Settings, Sms
 
-LINK = "https://reset.example.org/r/" + "q" * 42
-assert len(LINK) == 70
+LINK = "https://reset.example.org/r/" + "q" * 43
+assert len(LINK) == 71
 JANE = User(
     id="1",
     dn="uid=jane,dc=example,dc=org",
@@ -42,15 +44,19 @@ FACTS = MessageFacts(
     link=Secret(LINK),
 )
 NOTICE = replace(FACTS, link=None, expires_at=None)
-LANGUAGES = ("en", "fr", "de")
+LANGUAGES = available()
+# Written in letters that an SMS has only as UCS-2. A link of 256 bits alone is longer than one of its segments.
+BEYOND_GSM_7 = {"el", "bg", "uk", "ru", "ar", "he", "fa", "ja", "zh-Hans", "zh-Hant", "ko"}
 
 
-def settings(language: str = "en", max_segments: int = 3) -> Settings:
+def settings(
+    language: str = "en", max_segments: int = 3, help_text: str | None = "Help desk: +33 1 23 45 67 89"
+) -> Settings:
     domain = Domain(
         uris=("ldaps://ldap.example.org",),
         base_dn="dc=example,dc=org",
         title="Example Corp",
-        help_text="Help desk: +33 1 23 45 67 89",
+        help_text=help_text,
         time_zone="Europe/Paris",
         language=language,
     )
@@ -96,7 +102,7 @@ def test_every_message_exists_in_every_language(name: MessageName, language: str
         assert "Jane Doe" in body
         assert "Help desk: +33 1 23 45 67 89" in body
         assert "{" not in body.partition("</head>")[2]
-    assert MESSAGES.render(name, Channel.SMS, language, facts).text.startswith("Example Corp")
+    assert MESSAGES.render(name, Channel.SMS, language, facts).text.count("Example Corp") == 1
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -133,7 +139,7 @@ def test_the_persons_language_is_taken_else_the_domains(wish: str | None, chosen
     assert messages.render(MessageName.RESET_LINK, Channel.MAIL, wish, FACTS).language == chosen
 
 
-def test_a_domain_language_without_templates_gives_english() -> None:
+def test_a_domain_language_that_is_not_there_gives_english() -> None:
     messages = TemplateMessages(settings(language="xx"))
     assert messages.render(MessageName.RESET_LINK, Channel.MAIL, None, FACTS).language == "en"
 
@@ -234,20 +240,49 @@ def test_the_subject_is_one_line_whatever_people_wrote(name: str, login: str) ->
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("month", range(1, 13))
-def test_a_reset_sms_is_plain_gsm_7_in_one_or_two_segments_all_year(language: str, month: int) -> None:
+def test_a_reset_sms_is_one_segment_all_year_or_two_where_the_letters_want_ucs_2(language: str, month: int) -> None:
     facts = replace(FACTS, expires_at=datetime(2026, month, 28, 23, 59, tzinfo=UTC))
     content = MESSAGES.render(MessageName.RESET_LINK, Channel.SMS, language, facts)
     assert LINK in content.text
-    assert is_gsm7(content.text)
-    assert segments(content.text) <= 2
+    assert is_gsm7(content.text) is (language not in BEYOND_GSM_7)
+    assert segments(content.text) <= (2 if language in BEYOND_GSM_7 else 1)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", [MessageName.LINK_ISSUED, MessageName.PASSWORD_CHANGED])
-def test_a_notice_by_sms_is_plain_gsm_7_in_one_or_two_segments(name: MessageName, language: str) -> None:
+def test_a_notice_by_sms_is_one_segment_and_with_the_help_desk_s_number_two(name: MessageName, language: str) -> None:
     text = MESSAGES.render(name, Channel.SMS, language, NOTICE).text
-    assert is_gsm7(text)
     assert segments(text) <= 2
+    alone = TemplateMessages(settings(help_text=None)).render(name, Channel.SMS, language, NOTICE).text
+    assert is_gsm7(alone) is (language not in BEYOND_GSM_7)
+    assert segments(alone) <= (2 if language in BEYOND_GSM_7 else 1)
+
+
+@pytest.mark.parametrize("name", MessageName)
+def test_an_sms_of_a_right_to_left_language_begins_in_its_own_letters(name: MessageName) -> None:
+    """Phones take the direction of a text from its first letter; a company's name in Latin would turn it round."""
+    facts = FACTS if name is MessageName.RESET_LINK else NOTICE
+    for language in LANGUAGES:
+        text = MESSAGES.render(name, Channel.SMS, language, facts).text
+        first = next(character for character in text if character.isalpha())
+        assert (unicodedata.bidirectional(first) in {"R", "AL"}) is (direction(language) == "rtl")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", MessageName)
+def test_a_mail_says_in_which_direction_it_is_read(name: MessageName, language: str) -> None:
+    html = MESSAGES.render(name, Channel.MAIL, language, FACTS if name is MessageName.RESET_LINK else NOTICE).html
+    page = Page(html)
+    assert [attributes["dir"] for tag, attributes in page.tags if tag in {"html", "body"}] == [direction(language)] * 2
+    assert page.tags[0][1]["lang"] == language
+    assert not re.search(r"(?:text-align|margin|padding|border)-?(?:left|right)|: (?:left|right)\b", html)
+
+
+def test_a_name_of_the_other_direction_is_isolated_in_plain_text() -> None:
+    there = MESSAGES.render(MessageName.RESET_LINK, Channel.MAIL, "en", replace(FACTS, user=replace(JANE, name="دانا")))
+    assert "Hello \u2068دانا\u2069," in there.text
+    assert "<bdi>دانا</bdi>" in there.html
+    assert "\u2068" not in MESSAGES.render(MessageName.RESET_LINK, Channel.MAIL, "en", FACTS).text
 
 
 def test_short_comments_are_in_the_sms() -> None:
