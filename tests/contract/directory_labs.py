@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, Protocol
 from uuid import uuid4
@@ -12,6 +13,7 @@ from pwreset.settings.sections import Domain
 from tests.contract.ldap_lab import LdapLab
 from tests.fakes.directory import FakeDirectory, FakePolicy, FakeTree
 from tests.servers import slapd as lab
+from tests.servers.crowd import CROWD
 from tests.servers.slapd import ADMINISTRATIVE_LOCK, LabSlapd, password_of, policy_dn
 
 LOGIN_ATTRIBUTES = ("uid", "cn", "mail")
@@ -23,6 +25,7 @@ class DirectoryLab(Protocol):
     # What this kind of server does; what others do instead has tests of its own.
     holds_resets_to_history: ClassVar[bool]  # and to the minimum age
     ends_old_passwords: ClassVar[bool]
+    is_real: ClassVar[bool]
 
     def directory(self, **settings: Any) -> Directory:
         """The adapter under test, with these settings of the domain."""
@@ -54,6 +57,22 @@ class DirectoryLab(Protocol):
 
     def remove(self, uid: str) -> None: ...
 
+    def rename(self, uid: str) -> None:
+        """Give the person's entry another name; `dn` tells it."""
+        ...
+
+    def move(self, uid: str, *, out: bool = False) -> None:
+        """Move the person to another branch of the domain, or out of it; `dn` tells where to."""
+        ...
+
+    def replace_by_namesake(self, uid: str) -> None:
+        """Remove the person, and add another one of the same name, log-in, DN and first password."""
+        ...
+
+    def large_group(self, *members: str) -> str:
+        """The one group of more people than Active Directory tells at once (1,500), after these were added to it."""
+        ...
+
     def accepts(self, uid: str, password: str) -> bool: ...
 
     async def close(self) -> None: ...
@@ -63,6 +82,7 @@ class SlapdLab(LdapLab[LabSlapd]):
     """The real one."""
 
     people = lab.PEOPLE
+    branches = lab.BRANCH, lab.LOAD
     service = lab.SERVICE_DN, lab.SERVICE_PASSWORD
 
     def add_person(
@@ -75,8 +95,12 @@ class SlapdLab(LdapLab[LabSlapd]):
             changed["mail"] = mail
         return self._server.add_person(prefix="p" if writable else "noaccess", **changed)
 
-    def dn(self, uid: str) -> str:
+    def first_dn(self, uid: str) -> str:
         return lab.dn_of(uid)
+
+    def replace_by_namesake(self, uid: str) -> None:
+        self.remove(uid)
+        self._server.add_person(uid=uid)
 
     def lock_by_administrator(self, uid: str) -> None:
         self._server.change(self.dn(uid), pwdAccountLockedTime=ADMINISTRATIVE_LOCK)
@@ -97,6 +121,7 @@ class FakeLab:
 
     holds_resets_to_history: ClassVar[bool] = True
     ends_old_passwords: ClassVar[bool] = True
+    is_real: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._tree = FakeTree()
@@ -137,7 +162,7 @@ class FakeLab:
         return uid
 
     def dn(self, uid: str) -> str:
-        return lab.dn_of(uid)
+        return next((one.user.dn for one in self._tree.people.values() if one.user.login == uid), lab.dn_of(uid))
 
     def add_group(self, *members: str) -> str:
         dn = f"cn=g{self._tree.next_number():05d},{lab.GROUPS}"
@@ -168,12 +193,32 @@ class FakeLab:
     def remove(self, uid: str) -> None:
         self._hands.remove(self._id(uid))
 
+    def rename(self, uid: str) -> None:
+        self._give_dn(uid, f"uid=renamed-{uid},{lab.PEOPLE}")
+
+    def move(self, uid: str, *, out: bool = False) -> None:
+        self._give_dn(uid, f"uid={uid},{lab.LOAD if out else lab.BRANCH}")
+
+    def replace_by_namesake(self, uid: str) -> None:
+        person = self._tree.people[self._id(uid)]
+        self.remove(uid)
+        self._hands.add(replace(person.user, id=str(uuid4())), password_of(uid), person.policy)
+
+    def large_group(self, *members: str) -> str:
+        return self.add_group(*(f"uid=crowd{number:04d},{lab.PEOPLE}" for number in range(CROWD)), *members)
+
     def accepts(self, uid: str, password: str) -> bool:
         person = self._tree.people[self._id(uid)]
         return person.password == password and person.user.state is AccountState.ACTIVE
 
     async def close(self) -> None:
         return
+
+    def _give_dn(self, uid: str, dn: str) -> None:
+        before = self.dn(uid)
+        self._hands.change(self._id(uid), dn=dn)
+        for members in self._tree.groups.values():
+            members[:] = [dn if member == before else member for member in members]
 
     def _id(self, uid: str) -> str:
         return next(key for key, person in self._tree.people.items() if person.user.login == uid)

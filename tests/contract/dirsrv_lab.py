@@ -20,6 +20,7 @@ class DirsrvLab(LdapLab[LabDirsrv]):
     """389 Directory Server 2.3."""
 
     people = lab.PEOPLE
+    branches = lab.STRICT_PEOPLE, lab.OTHER
     service = lab.SERVICE_DN, lab.SERVICE_PASSWORD
 
     def add_person(
@@ -35,8 +36,12 @@ class DirsrvLab(LdapLab[LabDirsrv]):
             changed["mail"] = mail
         return self._server.add_person(prefix="p" if writable else "noaccess", **changed)
 
-    def dn(self, uid: str) -> str:
+    def first_dn(self, uid: str) -> str:
         return lab.dn_of(uid)
+
+    def replace_by_namesake(self, uid: str) -> None:
+        self.remove(uid)
+        self._server.add_person(uid=uid)
 
     def lock_by_administrator(self, uid: str) -> None:
         self._server.change(self.dn(uid), nsAccountLock="true")

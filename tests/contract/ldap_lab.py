@@ -35,6 +35,10 @@ class LabServer(Protocol):
 
     def delete(self, dn: str) -> None: ...
 
+    def rename(self, dn: str, rdn: str, parent: str | None = None) -> str: ...
+
+    def large_group(self) -> str: ...
+
     def accepts(self, dn: str, password: str) -> bool: ...
 
 
@@ -46,7 +50,9 @@ class LdapLab(Generic[S]):
 
     holds_resets_to_history: ClassVar[bool] = True
     ends_old_passwords: ClassVar[bool] = True
+    is_real: ClassVar[bool] = True
     people: ClassVar[str]
+    branches: ClassVar[tuple[str, str]]  # one within `people`, one outside
     service: ClassVar[tuple[str, str]]  # DN and password
     attributes: ClassVar[dict[str, Any]] = {"login_attributes": ("uid", "cn", "mail")}
 
@@ -54,6 +60,7 @@ class LdapLab(Generic[S]):
         self._server = server
         self._uri = server.uri if start_tls else server.ldaps_uri
         self._made: list[LdapDirectory] = []
+        self._dns: dict[str, str] = {}  # of people who are not where they were
 
     def place(self) -> dict[str, Any]:
         """The settings that say where it is, and how to log in to it."""
@@ -77,6 +84,9 @@ class LdapLab(Generic[S]):
         return password if dn == own else password_of(dn.split(",", 1)[0].partition("=")[2].lower())
 
     def dn(self, uid: str) -> str:
+        return self._dns.get(uid) or self.first_dn(uid)
+
+    def first_dn(self, uid: str) -> str:
         raise NotImplementedError
 
     def add_group(self, *members: str) -> str:
@@ -93,6 +103,19 @@ class LdapLab(Generic[S]):
 
     def remove(self, uid: str) -> None:
         self._server.delete(self.dn(uid))
+
+    def rename(self, uid: str) -> None:
+        attribute = self.dn(uid).partition("=")[0]
+        self._dns[uid] = self._server.rename(self.dn(uid), f"{attribute}=renamed-{uid}")
+
+    def move(self, uid: str, *, out: bool = False) -> None:
+        self._dns[uid] = self._server.rename(self.dn(uid), self.dn(uid).partition(",")[0], self.branches[out])
+
+    def large_group(self, *members: str) -> str:
+        group = self._server.large_group()
+        if members:
+            self._server.add_members(group, *members)
+        return group
 
     def accepts(self, uid: str, password: str) -> bool:
         return self._server.accepts(self.dn(uid), password)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from tests.contract.ldap_lab import LdapLab
 from tests.servers import samba as lab
 from tests.servers.samba import LabSamba
+from tests.servers.slapd import password_of
 
 
 class SambaLab(LdapLab[LabSamba]):
@@ -16,15 +17,12 @@ class SambaLab(LdapLab[LabSamba]):
     holds_resets_to_history = False
     ends_old_passwords = False
     people = lab.PEOPLE
+    branches = lab.BRANCH, lab.OTHER
     service = lab.SERVICE_DN, lab.SERVICE_PASSWORD
     attributes: ClassVar[dict[str, Any]] = {
         "login_attributes": ("sAMAccountName", "cn", "mail"),
         "mail_attributes": ("mail", "otherMailbox"),
     }
-
-    def __init__(self, server: LabSamba, *, start_tls: bool = False) -> None:
-        super().__init__(server, start_tls=start_tls)
-        self._dns: dict[str, str] = {}
 
     def add_person(
         self, *, name: str | None = None, mail: tuple[str, ...] = (), policy: str = "default", writable: bool = True
@@ -40,8 +38,15 @@ class SambaLab(LdapLab[LabSamba]):
         self._dns[login] = dn
         return login
 
-    def dn(self, uid: str) -> str:
-        return self._dns[uid]
+    def first_dn(self, uid: str) -> str:
+        raise KeyError(uid)
+
+    def replace_by_namesake(self, uid: str) -> None:
+        dn = self.dn(uid)
+        self.remove(uid)
+        self._server.add_person(
+            name=dn.partition(",")[0].partition("=")[2], sAMAccountName=uid, password=password_of(uid)
+        )
 
     def lock_by_administrator(self, uid: str) -> None:
         self._server.disable(self.dn(uid))

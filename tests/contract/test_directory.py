@@ -25,6 +25,7 @@ from pwreset.secret import Secret
 from tests.contract.directory_labs import DirectoryLab, FakeLab, SlapdLab
 from tests.contract.dirsrv_lab import DirsrvLab
 from tests.contract.samba_lab import SambaLab
+from tests.servers.crowd import CROWD
 from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, LabSlapd, password_of
 
 NEW = Secret("Seven quiet lanterns, at 9")  # complex enough for every server
@@ -180,6 +181,59 @@ async def test_a_look_up_that_is_given_up_harms_no_other(lab: DirectoryLab) -> N
     assert (await directory.find(uid)).login == uid
 
 
+# --- the person behind an entry that changes ---
+
+
+@pytest.mark.parametrize("change", ["rename", "move"])
+async def test_the_password_goes_to_the_person_wherever_the_entry_is_by_now(lab: DirectoryLab, change: str) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    getattr(lab, change)(uid)
+    await directory.set_password(user, NEW)
+    assert lab.accepts(uid, NEW.reveal())
+
+
+@pytest.mark.parametrize("change", ["rename", "move"])
+async def test_a_person_in_another_place_is_the_same(lab: DirectoryLab, change: str) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    getattr(lab, change)(uid)
+    now = await directory.find_by_id(user.id)
+    assert (now.dn, now.password_mark) == (lab.dn(uid), user.password_mark)
+
+
+@pytest.mark.parametrize("change", ["rename", "move"])
+async def test_nobody_leaves_a_protected_group_by_getting_another_place(lab: DirectoryLab, change: str) -> None:
+    uid = lab.add_person()
+    directory = lab.directory(protected=(lab.add_group(lab.dn(uid)),))
+    user = await directory.find(uid)
+    getattr(lab, change)(uid)
+    assert (await directory.find_by_id(user.id)).protected
+
+
+async def test_a_person_moved_out_of_the_domain_is_unknown_and_not_written_to(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    lab.move(uid, out=True)
+    with pytest.raises(UserUnknown):
+        await directory.find_by_id(user.id)
+    with pytest.raises(UserUnknown):
+        await directory.set_password(user, NEW)
+    assert lab.accepts(uid, password_of(uid))
+
+
+async def test_a_namesake_in_the_place_of_a_person_is_somebody_else_and_not_written_to(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    lab.replace_by_namesake(uid)
+    assert (await directory.find(uid)).id != user.id
+    with pytest.raises(UserUnknown):
+        await directory.find_by_id(user.id)
+    with pytest.raises(UserUnknown):
+        await directory.set_password(user, NEW)
+    assert lab.accepts(uid, password_of(uid))
+
+
 # --- protected people ---
 
 
@@ -211,6 +265,24 @@ async def test_groups_that_hold_each_other_are_no_trap(lab: DirectoryLab) -> Non
     first = lab.add_group(lab.dn(uid))
     lab.add_to_group(first, lab.add_group(first))
     assert not (await lab.directory(protected=(first,)).find(other)).protected
+
+
+async def test_a_member_ten_groups_deep_is_protected(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    group = lab.add_group(lab.dn(uid))
+    for _ in range(10):
+        group = lab.add_group(group)
+    assert (await lab.directory(protected=(group,)).find(uid)).protected
+
+
+async def test_a_member_of_a_very_large_group_is_protected(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert (await lab.directory(protected=(lab.large_group(lab.dn(uid)),)).find(uid)).protected
+
+
+async def test_somebody_outside_a_very_large_group_is_not_protected(lab: DirectoryLab) -> None:
+    directory = lab.directory(protected=(lab.large_group(),))
+    assert not (await directory.find(lab.add_person())).protected
 
 
 async def test_somebody_outside_the_protected_groups_is_not_protected(lab: DirectoryLab) -> None:
@@ -279,6 +351,19 @@ async def test_a_member_of_a_nested_group_is_a_manager(lab: DirectoryLab) -> Non
     uid = lab.add_person()
     outer = lab.add_group(lab.add_group(lab.dn(uid)))
     assert await lab.directory(managers=(outer,)).is_manager(lab.dn(uid))
+
+
+async def test_a_member_ten_groups_deep_is_a_manager(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    group = lab.add_group(lab.dn(uid))
+    for _ in range(10):
+        group = lab.add_group(group)
+    assert await lab.directory(managers=(group,)).is_manager(lab.dn(uid))
+
+
+async def test_a_member_of_a_very_large_group_is_a_manager(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    assert await lab.directory(managers=(lab.large_group(lab.dn(uid)),)).is_manager(lab.dn(uid))
 
 
 async def test_a_listed_person_is_a_manager(lab: DirectoryLab) -> None:
@@ -610,6 +695,16 @@ async def test_the_people_a_group_stands_for_are_counted(lab: DirectoryLab) -> N
     inner = lab.add_group(lab.dn(lab.add_person()), lab.dn(lab.add_person()))
     outer = lab.add_group(inner, lab.dn(lab.add_person()))
     assert await lab.directory(managers=(outer,), protected=(inner,)).group_sizes() == {outer: 3, inner: 2}
+
+
+@only(is_real=True)
+async def test_the_people_of_a_very_large_group_are_all_counted(lab: DirectoryLab) -> None:
+    group = lab.large_group()
+    directory = lab.directory(managers=(group,))
+    before = (await directory.group_sizes())[group] or 0
+    lab.large_group(lab.dn(lab.add_person()))
+    assert before >= CROWD
+    assert await directory.group_sizes() == {group: before + 1}
 
 
 async def test_a_group_that_is_not_there_has_no_size(lab: DirectoryLab) -> None:

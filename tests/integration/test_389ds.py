@@ -11,7 +11,7 @@ import pytest
 
 from pwreset.demo.people import entry
 from pwreset.directory.ldap import LdapDirectory
-from pwreset.errors import DirectoryMisconfigured, PasswordRefused, UserDisabled, UserUnknown
+from pwreset.errors import DirectoryMisconfigured, PasswordRefused, UserDisabled
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
@@ -355,37 +355,6 @@ async def test_a_kept_must_change_is_asked_for_at_the_next_log_in(dirsrv: LabDir
 
 
 # --- who somebody is, and marks ---
-
-
-async def test_a_renamed_person_is_the_same(dirsrv: LabDirsrv, make: Make) -> None:
-    directory, uid = make(), dirsrv.add_person()
-    user = await directory.find(uid)
-    renamed = dirsrv.rename(user.dn, f"uid=renamed-{uid}")
-    assert (await directory.find_by_id(user.id)).dn == renamed
-
-
-async def test_a_person_moved_within_the_base_is_the_same(dirsrv: LabDirsrv, make: Make) -> None:
-    directory, uid = make(), dirsrv.add_person()
-    user = await directory.find(uid)
-    moved = dirsrv.rename(user.dn, f"uid={uid}", lab.STRICT_PEOPLE)
-    assert (await directory.find_by_id(user.id)).dn == moved
-
-
-async def test_a_person_moved_out_of_the_base_is_unknown(dirsrv: LabDirsrv, make: Make) -> None:
-    directory, uid = make(), dirsrv.add_person()
-    user = await directory.find(uid)
-    dirsrv.rename(user.dn, f"uid={uid}", lab.OTHER)
-    with pytest.raises(UserUnknown):
-        await directory.find_by_id(user.id)
-
-
-async def test_a_namesake_in_the_place_of_a_person_is_somebody_else(dirsrv: LabDirsrv, make: Make) -> None:
-    directory, uid = make(), dirsrv.add_person()
-    user = await directory.find(uid)
-    dirsrv.delete(user.dn)
-    dirsrv.add_person(uid=uid)
-    with pytest.raises(UserUnknown):
-        await directory.find_by_id(user.id)
 
 
 async def test_a_name_made_of_signs_is_written_to(dirsrv: LabDirsrv, make: Make) -> None:

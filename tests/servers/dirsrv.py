@@ -29,12 +29,14 @@ from ldap.dn import escape_dn_chars
 from pwreset.demo.authority import Authority
 from pwreset.demo.people import Entry, entry, group, ssha
 from pwreset.demo.slapd import PATH, POLL_SECONDS, START_TRIES, STOP_SECONDS, _answers, _free_port
+from tests.servers.crowd import add_crowd
 from tests.servers.dirsrv_plan import (
     ADMIN_DN,
     ADMIN_PASSWORD,
     BASE,
     CONFIG_ACI,
     GROUPS,
+    OTHER,
     PEOPLE,
     SETTINGS,
     dn_of,
@@ -61,6 +63,7 @@ class LabDirsrv:
         self._ports: tuple[int, int] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
+        self._large_group = ""
         for name in FOLDERS:
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.tls = Authority("389 Directory Server CA").issue(
@@ -217,6 +220,13 @@ class LabDirsrv:
         with self.admin() as connection:
             connection.rename_s(dn, rdn, parent)
         return f"{rdn},{parent or dn.partition(',')[2]}"
+
+    def large_group(self) -> str:
+        """The DN of a group of very many people, added when it is first asked for."""
+        if not self._large_group:
+            with self.admin() as connection:
+                self._large_group = self.add_group(add_crowd(connection, "uid", OTHER, "account"))
+        return self._large_group
 
     def read(self, dn: str, *attributes: str) -> dict[str, list[str]]:
         """An entry with its operational attributes."""

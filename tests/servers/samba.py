@@ -27,6 +27,7 @@ import ldap
 import ldap.dn
 
 from pwreset.demo.authority import Authority
+from tests.servers.crowd import add_crowd
 from tests.servers.slapd import password_of
 
 REALM = "EXAMPLE.ORG"
@@ -34,6 +35,7 @@ NETBIOS = "CORP"  # neither the configured name of the domain nor the first labe
 BASE = "DC=example,DC=org"
 PEOPLE = f"OU=people,{BASE}"
 RESTRICTED = f"OU=restricted,{PEOPLE}"
+BRANCH = f"OU=branch,{PEOPLE}"
 OTHER = f"OU=other,{BASE}"
 GROUPS = f"OU=groups,{BASE}"
 SERVICES = f"OU=services,{BASE}"
@@ -80,6 +82,7 @@ class LabSamba:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
+        self._large_group = ""
         self._domain = folder / "domain"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.address = _free_address()
@@ -248,10 +251,18 @@ class LabSamba:
         # Without a terminal, questions for passwords are answered on standard input.
         _as_root("setsid", "--wait", "bash", "-euc", f"{tool}\n{commands}", given=given)
 
-    def rename(self, dn: str, new_rdn: str, superior: str | None = None) -> str:
+    def rename(self, dn: str, rdn: str, parent: str | None = None) -> str:
+        """Rename or move an entry, and return its new DN."""
         with self.admin() as connection:
-            connection.rename_s(dn, new_rdn, superior)
-        return f"{new_rdn},{superior or dn.partition(',')[2]}"
+            connection.rename_s(dn, rdn, parent)
+        return f"{rdn},{parent or dn.partition(',')[2]}"
+
+    def large_group(self) -> str:
+        """The DN of a group of very many people, added when it is first asked for."""
+        if not self._large_group:
+            with self.admin() as connection:
+                self._large_group = self.add_group(add_crowd(connection, "CN", OTHER, "contact"))
+        return self._large_group
 
     def delete(self, dn: str) -> None:
         with self.admin() as connection:

@@ -71,7 +71,8 @@ class Recipe:
     def build(self) -> None:
         for unit in ("people", "services", "groups", "other"):
             self.db.create_ou(f"OU={unit},{self.base}")
-        self.db.create_ou(f"OU=restricted,OU=people,{self.base}")
+        for unit in ("restricted", "branch"):
+            self.db.create_ou(f"OU={unit},OU=people,{self.base}")
         self.policies()
         self.services()
         self.administrator()

@@ -67,6 +67,10 @@ class ScriptedDirectory:
 
     # What a subclass says.
 
+    def shown(self, entry: Attributes, names: set[str]) -> Attributes:
+        """What of an entry is told to whom asks for these names, in small letters."""
+        return {name: values for name, values in entry.items() if names & {name.lower(), "*"}}
+
     def bind(self, client: Client, dn: str, password: str) -> Answer:
         raise NotImplementedError
 
@@ -133,13 +137,13 @@ class ScriptedDirectory:
         base, scope, _, _, _, _, wanted, attributes = operation.parts
         names = {one.text.lower() for one in attributes.parts}
         found = []
-        for dn, entry in self.entries.items():
+        known = scope.number == 0 and base.text in self.entries
+        for dn, entry in [(base.text, self.entries[base.text])] if known else self.entries.items():
             below = scope.number and dn.lower().endswith(f",{base.text}".lower())
             if (dn.lower() == base.text.lower() or below) and _matches(entry, wanted):
-                shown = {name: values for name, values in entry.items() if names & {name.lower(), "*"}}
                 parts = (
                     item(SEQUENCE, octets(name), item(SET, *map(octets, values)))
-                    for name, values in shown.items()
+                    for name, values in self.shown(entry, names).items()
                     if name != "userPassword"
                 )
                 entry_item = item(0x64, octets(dn), item(SEQUENCE, *parts))

@@ -15,10 +15,12 @@ import ldap.modlist
 from pwreset.demo.authority import Authority
 from pwreset.demo.people import Entry, group, person, policy, service_account, ssha, suffix_entry, unit
 from pwreset.demo.slapd import CONFIG_DN, DirectoryPlan, PrivateSlapd
+from tests.servers.crowd import add_crowd
 
 BASE = "dc=example,dc=org"
 PEOPLE = f"ou=people,{BASE}"
 LOAD = f"ou=load,{BASE}"
+BRANCH = f"ou=branch,{PEOPLE}"
 GROUPS = f"ou=groups,{BASE}"
 SERVICES = f"ou=services,{BASE}"
 POLICIES = f"ou=policies,{BASE}"
@@ -67,6 +69,7 @@ class LabSlapd(PrivateSlapd):
         self.authority = authority
         self.other_ca_file = Authority("A CA that signed nothing here").write(folder / "tls" / "other-ca.crt")
         self._numbers = count(1)
+        self._large_group = ""
 
     @property
     def wrong_name_uri(self) -> str:
@@ -103,7 +106,7 @@ class LabSlapd(PrivateSlapd):
 
         With the prefix "noaccess" the service account may not write the password.
         """
-        uid = f"{prefix}{next(self._numbers):05d}"
+        uid = str(attributes.pop("uid", None) or f"{prefix}{next(self._numbers):05d}")
         values: dict[str, str | Sequence[str] | None] = {"mail": f"{uid}@example.org", "mobile": "+33600000000"}
         self.add(person(uid, ("Pat", f"Person{uid}"), PEOPLE, password_of(uid), **(values | attributes)))
         return uid
@@ -166,6 +169,19 @@ class LabSlapd(PrivateSlapd):
             [(_, attributes)] = connection.search_s(dn, ldap.SCOPE_BASE, "(objectClass=*)", ["*", "+"])
         return {name: [value.decode(errors="replace") for value in values] for name, values in attributes.items()}
 
+    def rename(self, dn: str, rdn: str, parent: str | None = None) -> str:
+        """Rename or move an entry, and return its new DN."""
+        with self.admin() as connection:
+            connection.rename_s(dn, rdn, parent)
+        return f"{rdn},{parent or dn.partition(',')[2]}"
+
+    def large_group(self) -> str:
+        """The DN of a group of very many people, added when it is first asked for."""
+        if not self._large_group:
+            with self.admin() as connection:
+                self._large_group = self.add_group(add_crowd(connection, "uid", LOAD, "account"))
+        return self._large_group
+
     def delete(self, dn: str) -> None:
         with self.admin() as connection:
             connection.delete_s(dn)
@@ -219,6 +235,7 @@ def _tree() -> list[Entry]:
     return [
         suffix_entry(BASE, "Example"),
         *(unit(name, BASE) for name in ("people", "groups", "services", "policies", "load")),
+        unit("branch", PEOPLE),
     ]
 
 
