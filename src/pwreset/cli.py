@@ -210,12 +210,11 @@ def check(
 @app.command
 def migrate(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Bring the store to this version's form. `serve` does it by itself at its start."""
-    from pwreset.store.sqlite import migrate as migrate_store
-    from pwreset.wiring import load_keys, store_path
+    from pwreset.wiring import load_keys, migrate_store
 
     configuration = _configuration(config)
     load_keys(configuration)
-    before, after = migrate_store(store_path(configuration))
+    before, after = migrate_store(configuration)
     print(f"store version {after}" + ("" if before == after else f" (was {before})"))  # noqa: T201
 
 

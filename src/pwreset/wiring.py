@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pwreset import logs
@@ -22,7 +23,7 @@ from pwreset.errors import SettingsError, StoreUnavailable
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import Channel
-from pwreset.reset.ports import Transport
+from pwreset.reset.ports import Clock, Transport
 from pwreset.reset.send import SMS_OF_THE_DAY
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_key, read_keys, write_keys
@@ -31,7 +32,12 @@ from pwreset.settings import Configuration
 from pwreset.settings.load import refuse_readable_by_others
 from pwreset.store.clock import SystemClock
 from pwreset.store.sqlite import SqliteStore
+from pwreset.store.sqlite import migrate as migrate_sqlite
 from pwreset.web.server import serve
+
+if TYPE_CHECKING:
+    from pwreset.store.postgres import PostgresStore
+    from pwreset.store.postgres_connection import Server
 
 log = logs.get("wiring")
 
@@ -44,9 +50,8 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
     StoreVersionError, StartError.
     """
     settings = configuration.settings
-    keys = load_keys(configuration)
-    clock = SystemClock()
-    store = await SqliteStore.open(store_path(configuration), clock, exclusive=exclusive)
+    keys = await asyncio.to_thread(load_keys, configuration)
+    store, clock = await open_store(configuration, exclusive=exclusive)
     counters = MemoryCounters()
     now = clock.now()
     counters.restore(SMS_OF_THE_DAY, await store.sms_since(now - timedelta(days=1)), now)
@@ -65,6 +70,7 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         counters=counters,
         outbox=Outbox(settings.delivery.concurrency),
     )
+    store.on_due(services.outbox.bell.set)
     try:
         yield services
     finally:
@@ -133,22 +139,64 @@ def transports_of(configuration: Configuration) -> dict[Channel, Transport]:
     return transports
 
 
-def store_path(configuration: Configuration) -> Path:
+async def open_store(configuration: Configuration, *, exclusive: bool) -> tuple[SqliteStore | PostgresStore, Clock]:
+    """The store of `store.url`, and the clock that goes with it. Raises SettingsError, StoreVersionError, StartError."""
+    if _is_postgres(configuration):
+        from pwreset.store.postgres import PostgresStore
+
+        shared = await PostgresStore.open(_postgres(configuration))
+        return shared, shared.clock
+    clock = SystemClock()
+    return await SqliteStore.open(_store_path(configuration), clock, exclusive=exclusive), clock
+
+
+def migrate_store(configuration: Configuration) -> tuple[int, int]:
+    """Make or upgrade the store: its versions before and after. Raises what opening it raises."""
+    if _is_postgres(configuration):
+        from pwreset.store.postgres import migrate
+
+        return migrate(_postgres(configuration))
+    return migrate_sqlite(_store_path(configuration))
+
+
+def _is_postgres(configuration: Configuration) -> bool:
+    return configuration.settings.store.url.startswith(("postgresql:", "postgres:"))
+
+
+def _postgres(configuration: Configuration) -> Server:
+    from pwreset.store.postgres_connection import read_server
+
+    store = configuration.settings.store
+    ca_file = None if store.ca_file is None else str(configuration.path.parent / store.ca_file)
+    return read_server(store.url, configuration.store_password, ca_file)
+
+
+def _store_path(configuration: Configuration) -> Path:
     """The SQLite file of `store.url`. Raises SettingsError for other engines."""
     parts = urlsplit(configuration.settings.store.url)
     if parts.scheme != "sqlite" or parts.netloc or not parts.path:
-        raise SettingsError("store.url: must be sqlite:///PATH")
+        raise SettingsError("store.url: must be sqlite:///PATH or postgresql://USER@HOST:PORT/DATABASE")
     return Path(parts.path)
+
+
+def _store_exists(configuration: Configuration) -> bool:
+    """Raises StoreUnavailable when that cannot be told."""
+    if _is_postgres(configuration):
+        from pwreset.store.postgres import exists
+
+        return exists(_postgres(configuration))
+    return _store_path(configuration).exists()
 
 
 def load_keys(configuration: Configuration) -> Keys:
     """The keys of the key file, which is made with the store at the first start.
 
-    Raises SettingsError when it is unreadable, readable by others, or missing beside a store that needs it.
+    Raises SettingsError when it is unreadable, readable by others, or missing beside a store that needs it,
+    StoreUnavailable when that cannot be told.
     """
     path = configuration.key_file
     if not path.exists():
-        _make_key_file(path, store_path(configuration))
+        _make_key_file(path, configuration)
     refuse_readable_by_others(path)
     try:
         return read_keys(path.read_text(encoding="ascii"))
@@ -158,10 +206,10 @@ def load_keys(configuration: Configuration) -> Keys:
         raise SettingsError(f"{path}: not a key file: {error}") from error
 
 
-def _make_key_file(path: Path, store: Path) -> None:
-    if store.exists():
+def _make_key_file(path: Path, configuration: Configuration) -> None:
+    if _store_exists(configuration):
         raise SettingsError(
-            f"{path}: the key file is missing, and the store {store} cannot be used without it: its links and waiting "
+            f"{path}: the key file is missing, and the store {configuration.settings.store.url} cannot be used without it: its links and waiting "
             "messages open with no other. Restore it from its backup, or move the store away to start anew."
         )
     try:

@@ -1,4 +1,4 @@
-"""What every store keeps to: one suite, run on the fake and on SQLite."""
+"""What every store keeps to: one suite, run on the fake, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from pwreset.errors import StoreUnavailable
 from pwreset.reset.model import Channel, DeliveryMode, DeliveryState, MessageName, RequestFilter, RequestState
 from pwreset.reset.ports import Store
+from pwreset.store.postgres import PostgresStore
 from pwreset.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import (
@@ -28,6 +29,8 @@ from tests.fakes.records import (
     was_sent,
 )
 from tests.fakes.store import FakeStore
+from tests.servers.databases import server_of
+from tests.servers.postgres import Database
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -39,12 +42,16 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["fake", "sqlite"])
+@pytest.fixture(params=["fake", "sqlite", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
-    kept: Store
-    if request.param == "fake":
-        kept = FakeStore(clock)
-    else:
+    if request.param == "postgres":
+        database: Database = request.getfixturevalue("database")
+        opened = await PostgresStore.open(server_of(database), clock)
+        yield opened
+        await opened.close()
+        return
+    kept: Store = FakeStore(clock)
+    if request.param == "sqlite":
         kept = await SqliteStore.open(tmp_path / "store.db", clock, exclusive=True)
     yield kept
     await kept.close()
@@ -95,7 +102,9 @@ async def test_names_in_any_script_are_kept(store: Store, clock: FakeClock) -> N
     await store.add(request, [], [], supersede=False)
     found = await store.get(request.id)
     assert found is not None
-    assert (found.user_name, found.user_login) == (request.user_name, request.user_login)
+    # PostgreSQL's texts hold no NUL.
+    assert found.user_name.replace("\N{SYMBOL FOR NULL}", "\0") == request.user_name
+    assert found.user_login == request.user_login
 
 
 async def test_times_are_kept_to_the_microsecond(store: Store, clock: FakeClock) -> None:
@@ -539,6 +548,7 @@ async def test_only_deliveries_of_the_channel_that_are_due_are_taken(store: Stor
     assert await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 5) == ()
 
 
+@pytest.mark.parametrize("store", ["fake", "sqlite"], indirect=True)  # those that one process has for itself
 async def test_after_a_restart_all_queued_deliveries_are_due(store: Store, clock: FakeClock) -> None:
     request = a_request(clock.now())
     written = [
@@ -550,6 +560,15 @@ async def test_after_a_restart_all_queued_deliveries_are_due(store: Store, clock
     assert await store.reclaim(clock.now()) == 2
     assert len(await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 5)) == 2
     assert len(await store.take_deliveries(Channel.SMS, clock.now(), clock.now() + MINUTE, 5)) == 1
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+async def test_a_start_takes_nothing_from_other_processes(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [a_delivery(request)], [], supersede=False)
+    await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 5)
+    assert await store.reclaim(clock.now()) == 0
+    assert await store.take_deliveries(Channel.MAIL, clock.now(), clock.now() + MINUTE, 5) == ()
 
 
 async def test_a_sent_message_is_erased_and_counted(store: Store, clock: FakeClock) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is done in whatever order, the store on SQLite and the one in memory show the same.
+"""Whatever is done in whatever order, the stores on SQLite and PostgreSQL and the one in memory show the same.
 
 The rules are tested on the fake, so a difference between the two is a rule that was never tested.
 """
@@ -15,14 +15,24 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from pwreset.reset.model import Channel, DeliveryState, MessageName, RequestFilter, ResetRequest, Settlement
 from pwreset.reset.ports import Store
+from pwreset.store.postgres import PostgresStore
 from pwreset.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import MAIL, SMS, a_delivery, a_request, an_event
 from tests.fakes.store import FakeStore
+from tests.servers.databases import server_of
+from tests.servers.postgres import PrivatePostgres
 
 KEY = b"k" * 32
 MINUTE = timedelta(minutes=1)
@@ -232,3 +242,28 @@ def _plain(answer: Any, method: str) -> Any:
 
 TestTwoStores = TwoStores.TestCase
 TestTwoStores.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+
+
+class WithPostgres(TwoStores):
+    """The same with PostgreSQL."""
+
+    def __init__(self, server: PrivatePostgres) -> None:
+        super().__init__()
+        self.server = server
+        self.database = server.database()
+
+    @initialize()
+    def open(self) -> None:
+        self.stores = (FakeStore(self.clock), self.run(PostgresStore.open(server_of(self.database), self.clock)))
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.server.drop(self.database)
+
+    def reclaim(self) -> None:
+        """Not here: what is leased may be another process's."""
+
+
+def test_two_stores_on_postgresql(postgres: PrivatePostgres) -> None:
+    machine: Any = lambda: WithPostgres(postgres)  # noqa: E731 - a class to Hypothesis
+    run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=30, deadline=None))

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.postgres import PrivatePostgres
+from pwreset.secret import Secret
+from pwreset.store.postgres_connection import Server, read_server
+from tests.servers.postgres import Database, PrivatePostgres
+
+
+def server_of(database: Database) -> Server:
+    """How the product reaches a database."""
+    return read_server(database.url, Secret(database.password), None)
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +21,14 @@ def postgres() -> Iterator[PrivatePostgres]:
     """A running server that all tests of this process share: never stop it."""
     with PrivatePostgres() as server:
         yield server
+
+
+@pytest.fixture
+def database(postgres: PrivatePostgres) -> Iterator[Database]:
+    """An empty database of one test, in the shared server."""
+    made = postgres.database()
+    yield made
+    postgres.drop(made)
 
 
 @pytest.fixture

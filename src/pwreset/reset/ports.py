@@ -217,8 +217,9 @@ class Store(Protocol):
     async def reclaim(self, now: datetime) -> int:
         """Make all queued deliveries due now: what a process that died had under way. Says how many.
 
-        For the start of the one process that serves this store. Claims keep their leases: the directory may still be
-        busy with a write of the dead process.
+        For the start of the one process that serves this store; where several share it, what is leased may be under way
+        in another, and nothing is done. Claims keep their leases: the directory may still be busy with a write of the
+        dead process.
         """
         ...
 

@@ -24,6 +24,7 @@ class Configuration:
 
     settings: Settings
     path: Path
+    store_password: Secret | None = None
     mail_password: Secret | None = None
     sms_password: Secret | None = None
     bind_passwords: Mapping[str, Secret] = field(default_factory=dict)
@@ -61,6 +62,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Configurat
     return Configuration(
         settings=settings,
         path=path,
+        store_password=_secret(settings.store.password_file, "PWRESET_STORE_PASSWORD", path, environment),
         mail_password=_secret(settings.mail.password_file, "PWRESET_MAIL_PASSWORD", path, environment),
         sms_password=_secret(settings.sms.password_file, "PWRESET_SMS_PASSWORD", path, environment),
         bind_passwords={

@@ -66,8 +66,11 @@ def _server(server: Server) -> Iterator[Problem]:
 
 def _store(url: str) -> Iterator[Problem]:
     parts = urlsplit(url)
-    if parts.scheme != "sqlite" or parts.netloc or not parts.path:
-        yield "store.url", "must be sqlite:///PATH"
+    if parts.scheme in ("postgresql", "postgres"):
+        if parts.password is not None:
+            yield "store.url", "the password belongs into store.password_file or PWRESET_STORE_PASSWORD"
+    elif parts.scheme != "sqlite" or parts.netloc or not parts.path:
+        yield "store.url", "must be sqlite:///PATH or postgresql://USER@HOST:PORT/DATABASE"
 
 
 def _mail(mail: Mail) -> Iterator[Problem]:

@@ -61,9 +61,19 @@ class Server(Section, frozen=True):
 class StoreSettings(Section, frozen=True):
     """Where reset requests, waiting messages and the audit trail are kept."""
 
-    url: Annotated[str, Meta(description="sqlite:///PATH; the file is made with mode 0600.")] = (
-        "sqlite:///var/lib/pwreset/pwreset.db"
-    )
+    url: Annotated[
+        str,
+        Meta(
+            description="sqlite:///PATH, for one process; the file is made with mode 0600. Or postgresql://USER@HOST:PORT/DATABASE, which several nodes share; off this machine TLS is demanded and verified (`?sslmode=...` lifts it)."
+        ),
+    ] = "sqlite:///var/lib/pwreset/pwreset.db"
+    password_file: Annotated[
+        str | None,
+        Meta(description="File with PostgreSQL's password. Or PWRESET_STORE_PASSWORD.", extra={"secret": True}),
+    ] = None
+    ca_file: Annotated[
+        str | None, Meta(description="CA certificates that vouch for PostgreSQL; default: the system's.")
+    ] = None
     key_file: Annotated[
         str | None,
         Meta(

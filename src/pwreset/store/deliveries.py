@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pwreset.reset.model import Channel, Delivery, DeliveryState, Settlement
 from pwreset.store import statements as sql
+from pwreset.store.connection import Connection
 from pwreset.store.inserts import insert
 from pwreset.store.requests import SUPERSEDED, end
 from pwreset.store.rows import Parameters, as_json, delivery_of, micros, moment
 
 
-def of_request(connection: sqlite3.Connection, request_id: str) -> tuple[Delivery, ...]:
+def of_request(connection: Connection, request_id: str) -> tuple[Delivery, ...]:
     """The deliveries of a request, oldest first."""
     return tuple(delivery_of(row) for row in connection.execute(sql.DELIVERIES_OF_REQUEST, {"request_id": request_id}))
 
 
-def take(
-    connection: sqlite3.Connection, channel: Channel, now: datetime, until: datetime, limit: int
-) -> tuple[Delivery, ...]:
+def take(connection: Connection, channel: Channel, now: datetime, until: datetime, limit: int) -> tuple[Delivery, ...]:
     """Lease what is due, oldest due first."""
     parameters = {"channel": channel.value, "now": micros(now), "limit": limit}
     taken = [delivery_of(row) for row in connection.execute(sql.DUE_DELIVERIES, parameters).fetchall()]
@@ -31,7 +29,7 @@ def take(
     return tuple(replace(delivery, due_at=until) for delivery in taken)
 
 
-def reclaim(connection: sqlite3.Connection, now: datetime) -> int:
+def reclaim(connection: Connection, now: datetime) -> int:
     """Make all queued deliveries due now. Says how many were not."""
     return sum(
         connection.execute(sql.RECLAIM_DELIVERIES, {"channel": channel.value, "now": micros(now)}).rowcount
@@ -47,7 +45,7 @@ class Outcomes:
     events: Sequence[Parameters]
 
 
-def settle(connection: sqlite3.Connection, outcomes: Sequence[Outcomes]) -> None:
+def settle(connection: Connection, outcomes: Sequence[Outcomes]) -> None:
     """Write outcomes of attempts down. A delivery that is settled already stays as it is."""
     settlements = [settlement for one in outcomes for settlement in one.settlements]
     _settle(connection, [settlement for settlement in settlements if settlement.state is not DeliveryState.QUEUED])
@@ -57,7 +55,7 @@ def settle(connection: sqlite3.Connection, outcomes: Sequence[Outcomes]) -> None
     insert(connection, sql.ADD_EVENT, [event for one in outcomes for event in one.events])
 
 
-def _defer(connection: sqlite3.Connection, settlement: Settlement) -> None:
+def _defer(connection: Connection, settlement: Settlement) -> None:
     connection.execute(
         sql.DEFER_DELIVERY,
         {
@@ -68,7 +66,7 @@ def _defer(connection: sqlite3.Connection, settlement: Settlement) -> None:
     )
 
 
-def _settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+def _settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
     """Settle for good, and end the links that are older than those that were sent."""
     if not settlements:
         return
@@ -80,12 +78,12 @@ def _settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -
         end(connection, sql.END_OLDER_THAN_SENT, sent, micros(settlements[-1].at), SUPERSEDED)
 
 
-def next_due(connection: sqlite3.Connection) -> datetime | None:
+def next_due(connection: Connection) -> datetime | None:
     """When the earliest queued delivery is due."""
     due = connection.execute(sql.NEXT_DUE).fetchone()[0]
     return None if due is None else moment(due)
 
 
-def sms_since(connection: sqlite3.Connection, since: datetime) -> int:
+def sms_since(connection: Connection, since: datetime) -> int:
     """How many SMS were written since then."""
     return int(connection.execute(sql.SMS_SINCE, {"since": micros(since)}).fetchone()[0])

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
 
+from pwreset.store.connection import Connection
 from pwreset.store.rows import Parameters
 
 MOST_ROWS = 64  # each number of rows is a prepared statement that the connection keeps: see `connect`
 _PARAMETER = re.compile(r":(\w+)")
 
 
-def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[Parameters]) -> None:
+def insert(connection: Connection, statement: str, rows: Sequence[Parameters]) -> None:
     """Add rows with an INSERT of one, as many as fit into each statement.
 
     Python's lock changes hands with the event loop's thread at each statement: under load that costs more than a row.

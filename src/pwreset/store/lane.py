@@ -7,7 +7,6 @@ nothing but the database and answers with a value.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -18,10 +17,11 @@ from typing import Any, Generic, TypeVar
 
 from pwreset import logs
 from pwreset.errors import StoreUnavailable
+from pwreset.store.connection import FAILURES, Connection, ConnectionLost
 
 T = TypeVar("T")
 S = TypeVar("S")
-Together = Callable[[sqlite3.Connection, Sequence[S]], None]
+Together = Callable[[Connection, Sequence[S]], None]
 
 MOST_AT_ONCE = 256
 GATHER_SECONDS = 0.005  # a batch grows for no longer, however many jobs each turn of the event loop brings
@@ -32,22 +32,23 @@ log = logs.get("store")
 class Job(Generic[T]):
     """One unit of work and what came of it."""
 
-    __slots__ = ("answer", "failure", "future", "work")
+    __slots__ = ("answer", "failure", "future", "rings", "work")
 
-    def __init__(self, work: Callable[[sqlite3.Connection], T], future: asyncio.Future[T]) -> None:
+    def __init__(self, work: Callable[[Connection], T], future: asyncio.Future[T], *, rings: bool = False) -> None:
         self.work = work
         self.future = future
+        self.rings = rings  # whether it writes messages that are due at once
         self.answer: T | None = None
         self.failure: BaseException | None = None
 
-    def run(self, connection: sqlite3.Connection) -> None:
+    def run(self, connection: Connection) -> None:
         """Do it and keep the answer; a failure of the database goes to the caller of this."""
         self.failure = None
         self.answer = self.work(connection)
 
     def fail(self, error: BaseException) -> None:
         """Keep why it failed, in our words."""
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, FAILURES):
             self.failure = StoreUnavailable()
             self.failure.__cause__ = error
         else:
@@ -68,8 +69,8 @@ class Share(Job[None]):
 
     __slots__ = ("share", "together")
 
-    def __init__(self, together: Together[S], share: S, future: asyncio.Future[None]) -> None:
-        super().__init__(lambda c: together(c, [share]), future)
+    def __init__(self, together: Together[S], share: S, future: asyncio.Future[None], *, rings: bool = False) -> None:
+        super().__init__(lambda c: together(c, [share]), future, rings=rings)
         self.together = together
         self.share = share
 
@@ -86,8 +87,18 @@ class Lane:
     """
 
     def __init__(
-        self, name: str, connection: sqlite3.Connection, run_batch: Callable[[sqlite3.Connection, Jobs], None]
+        self,
+        name: str,
+        connection: Connection,
+        run_batch: Callable[[Connection, Jobs], None],
+        *,
+        abort: Callable[[], None] | None = None,
+        seconds: float = 0.0,
     ) -> None:
+        """`abort` cuts the connection, from another thread, when a batch takes longer than `seconds`."""
+        self._abort = abort
+        self._seconds = seconds
+        self._alarm: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._run_batch = run_batch
@@ -101,13 +112,13 @@ class Lane:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def run(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+    def run(self, work: Callable[[Connection], T], *, rings: bool = False) -> asyncio.Future[T]:
         """Queue a unit of work. The future ends with its answer, or with StoreUnavailable."""
-        return self._queue(Job(work, self._loop.create_future()))
+        return self._queue(Job(work, self._loop.create_future(), rings=rings))
 
-    def share(self, together: Together[S], share: S) -> asyncio.Future[None]:
+    def share(self, together: Together[S], share: S, *, rings: bool = False) -> asyncio.Future[None]:
         """Queue a share of work that neighbours with the same `together` are done with in one go."""
-        return self._queue(Share(together, share, self._loop.create_future()))
+        return self._queue(Share(together, share, self._loop.create_future(), rings=rings))
 
     def _queue(self, job: Job[T]) -> asyncio.Future[T]:
         if self._closed:
@@ -134,6 +145,8 @@ class Lane:
             if self._more_are_coming():
                 self._loop.call_soon(self._hand_over)
             else:
+                if self._abort is not None:
+                    self._alarm = self._loop.call_later(self._seconds, self._abort)
                 self._batches.put([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
             return
         self._under_way = False
@@ -152,6 +165,8 @@ class Lane:
         return True
 
     def _deliver(self, jobs: Jobs) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
         for job in jobs:
             job.deliver()
         self._loop.call_soon(self._hand_over)
@@ -169,7 +184,7 @@ class Lane:
             self._loop.call_soon_threadsafe(what, argument)
 
 
-def read_each(connection: sqlite3.Connection, jobs: Jobs) -> None:
+def read_each(connection: Connection, jobs: Jobs) -> None:
     """Run reading jobs, each for itself."""
     for job in jobs:
         try:
@@ -179,14 +194,14 @@ def read_each(connection: sqlite3.Connection, jobs: Jobs) -> None:
             job.fail(error)
 
 
-def write_together(connection: sqlite3.Connection, jobs: Jobs) -> None:
+def write_together(connection: Connection, jobs: Jobs) -> None:
     """Run writing jobs in one transaction with one commit; when that fails, each in one of its own.
 
     Jobs share a commit because the commit's fsync is what costs: 64 callers get 17 times as many durable writes.
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error as error:
+    except FAILURES as error:
         # Locked for longer than the time-out, or the file cannot be written: trying each would wait for each.
         _note(error)
         for job in jobs:
@@ -197,15 +212,17 @@ def write_together(connection: sqlite3.Connection, jobs: Jobs) -> None:
         connection.execute("COMMIT")
     except BaseException as error:  # noqa: BLE001 - it belongs to a job's caller, and the thread must live
         _roll_back(connection)
-        if len(jobs) == 1:
+        if len(jobs) == 1 or isinstance(error, ConnectionLost):
+            # Lost while it was committed, it may have been done: done again, it would be done twice.
             _note(error)
-            jobs[0].fail(error)
+            for job in jobs:
+                job.fail(error)
         else:
             for job in jobs:
                 write_together(connection, [job])
 
 
-def _run_in_order(connection: sqlite3.Connection, jobs: Jobs) -> None:
+def _run_in_order(connection: Connection, jobs: Jobs) -> None:
     """Run jobs as they came; shares that no other job lies between in one go for each kind.
 
     A new link and the outcome of a message alternate in the queue. None of them has been answered, so nobody has built
@@ -228,14 +245,15 @@ def _by_kind(jobs: Iterable[Job[Any]]) -> dict[Together[Any], list[object]]:
     return kinds
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
+def _roll_back(connection: Connection) -> None:
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-    except sqlite3.Error as error:
+    except FAILURES as error:
         _note(error)
 
 
 def _note(error: BaseException) -> None:
-    if isinstance(error, sqlite3.Error):
-        log.warning("the database refuses", error=getattr(error, "sqlite_errorname", type(error).__name__))
+    if isinstance(error, FAILURES):
+        reason = getattr(error, "sqlite_errorname", "") or str(getattr(error, "code", ""))
+        log.warning("the database refuses", error=reason or type(error).__name__)

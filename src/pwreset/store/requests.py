@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,9 @@ from itertools import islice
 
 from pwreset.reset.model import RequestFilter, RequestState, ResetRequest
 from pwreset.store import statements as sql
+from pwreset.store.connection import Connection, is_shared
 from pwreset.store.inserts import insert
+from pwreset.store.postgres_statements import LOCK_USER_OF_REQUEST, LOCK_USERS
 from pwreset.store.rows import Parameters, as_json, micros, request_of
 
 SUPERSEDED = "superseded"
@@ -31,8 +32,13 @@ class NewRequest:
     supersede: bool
 
 
-def add(connection: sqlite3.Connection, new: Sequence[NewRequest]) -> None:
+def add(connection: Connection, new: Sequence[NewRequest]) -> None:
     """Write requests down, in this order."""
+    if is_shared(connection):
+        # Until the commit nobody else makes a link for one of these users: the two would not see each other, and both
+        # would live. In the order of their names, lest two wait for each other.
+        users = {f"{one.request['domain']}:{one.request['user_id']}" for one in new}
+        connection.execute(LOCK_USERS, {"users": as_json(sorted(users))})
     insert(connection, sql.ADD_REQUEST, [one.request for one in new])
     insert(connection, sql.ADD_DELIVERY, [delivery for one in new for delivery in one.deliveries])
     insert(connection, sql.ADD_EVENT, [event for one in new for event in one.events])
@@ -42,7 +48,7 @@ def add(connection: sqlite3.Connection, new: Sequence[NewRequest]) -> None:
         end(connection, sql.END_OLDER, [one["id"] for one in superseding], superseding[-1]["created_at"], SUPERSEDED)
 
 
-def end(connection: sqlite3.Connection, statement: str, ids: Sequence[object], now: object, why: str) -> int:
+def end(connection: Connection, statement: str, ids: Sequence[object], now: object, why: str) -> int:
     """End living links beside these (one of `END_...`). Says how many died; claimed ones are doomed only."""
     parameters = {"ids": as_json(ids), "now": now, "why": why}
     ended = connection.execute(statement, parameters).fetchall()
@@ -52,12 +58,12 @@ def end(connection: sqlite3.Connection, statement: str, ids: Sequence[object], n
     return len(dead)
 
 
-def supersede(connection: sqlite3.Connection, request_id: str, now: int) -> int:
+def supersede(connection: Connection, request_id: str, now: int) -> int:
     """End the older links of a request's user. Says how many died."""
     return end(connection, sql.END_OLDER, [request_id], now, SUPERSEDED)
 
 
-def find(connection: sqlite3.Connection, digests: Sequence[bytes]) -> ResetRequest | None:
+def find(connection: Connection, digests: Sequence[bytes]) -> ResetRequest | None:
     """The request with one of these digests."""
     for digest in digests:
         row = connection.execute(sql.FIND_REQUEST, {"digest": digest}).fetchone()
@@ -66,18 +72,20 @@ def find(connection: sqlite3.Connection, digests: Sequence[bytes]) -> ResetReque
     return None
 
 
-def get(connection: sqlite3.Connection, request_id: str) -> ResetRequest | None:
+def get(connection: Connection, request_id: str) -> ResetRequest | None:
     """The request of this id."""
     row = connection.execute(sql.GET_REQUEST, {"id": request_id}).fetchone()
     return None if row is None else request_of(row)
 
 
-def claim(connection: sqlite3.Connection, parameters: Parameters) -> bool:
+def claim(connection: Connection, parameters: Parameters) -> bool:
     """Pending -> claimed; True for exactly one caller."""
+    if is_shared(connection):
+        connection.execute(LOCK_USER_OF_REQUEST, parameters)
     return connection.execute(sql.CLAIM_REQUEST, parameters).rowcount == 1
 
 
-def release(connection: sqlite3.Connection, parameters: Parameters, events: Sequence[Parameters]) -> bool:
+def release(connection: Connection, parameters: Parameters, events: Sequence[Parameters]) -> bool:
     """Claimed -> pending, or -> revoked when it is doomed; the events only if it was claimed."""
     row = connection.execute(sql.RELEASE_REQUEST, parameters).fetchone()
     if row is None:
@@ -87,12 +95,12 @@ def release(connection: sqlite3.Connection, parameters: Parameters, events: Sequ
             sql.ABANDON_DELIVERIES,
             {"request_id": parameters["id"], "now": parameters["now"], "detail": LINK_DEAD},
         )
-    connection.executemany(sql.ADD_EVENT, events)
+    insert(connection, sql.ADD_EVENT, events)
     return True
 
 
 def settle(
-    connection: sqlite3.Connection,
+    connection: Connection,
     parameters: Parameters,
     notices: Sequence[Parameters],
     events: Sequence[Parameters],
@@ -103,30 +111,30 @@ def settle(
     request_id, now = parameters["id"], parameters["now"]
     end(connection, sql.END_OTHERS, [request_id], now, PASSWORD_SET)
     connection.execute(sql.ABANDON_LINKS, {"request_id": request_id, "now": now, "detail": LINK_USED})
-    connection.executemany(sql.ADD_DELIVERY, notices)
-    connection.executemany(sql.ADD_EVENT, events)
+    insert(connection, sql.ADD_DELIVERY, notices)
+    insert(connection, sql.ADD_EVENT, events)
     return True
 
 
-def revoke(connection: sqlite3.Connection, parameters: Parameters, events: Sequence[Parameters]) -> bool:
+def revoke(connection: Connection, parameters: Parameters, events: Sequence[Parameters]) -> bool:
     """Pending -> revoked, claimed -> doomed; the events only if it was one of them."""
     if connection.execute(sql.REVOKE_REQUEST, parameters).rowcount == 0:
         return False
     connection.execute(
         sql.ABANDON_DELIVERIES, {"request_id": parameters["id"], "now": parameters["now"], "detail": LINK_DEAD}
     )
-    connection.executemany(sql.ADD_EVENT, events)
+    insert(connection, sql.ADD_EVENT, events)
     return True
 
 
-def expired_claims(connection: sqlite3.Connection, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
+def expired_claims(connection: Connection, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
     """Claims whose lease is over, the oldest first."""
     return tuple(
         request_of(row) for row in connection.execute(sql.EXPIRED_CLAIMS, {"now": micros(now), "limit": limit})
     )
 
 
-def listed(connection: sqlite3.Connection, wanted: RequestFilter, now: datetime) -> tuple[ResetRequest, ...]:
+def listed(connection: Connection, wanted: RequestFilter, now: datetime) -> tuple[ResetRequest, ...]:
     """Requests, newest first."""
     before = ALL_TIME[1] if wanted.before is None else wanted.before
     if wanted.user is not None:
@@ -139,7 +147,7 @@ def listed(connection: sqlite3.Connection, wanted: RequestFilter, now: datetime)
 
 
 def _each_state(
-    connection: sqlite3.Connection, wanted: RequestFilter, now: datetime, before: int
+    connection: Connection, wanted: RequestFilter, now: datetime, before: int
 ) -> Iterator[list[ResetRequest]]:
     """The newest of each domain and state: each is one walk along the index, however large the store is."""
     domains = wanted.domains
@@ -183,7 +191,7 @@ def _fits(request: ResetRequest, wanted: RequestFilter, now: datetime) -> bool:
     return wanted.state == (EXPIRED if expired else request.state.value)
 
 
-def delete_old(connection: sqlite3.Connection, before: int, limit: int) -> tuple[int, int]:
+def delete_old(connection: Connection, before: int, limit: int) -> tuple[int, int]:
     """Delete requests that are over since before then, with their deliveries: how many of both, in one step."""
     parameters = {"before": before, "limit": limit}
     ids = [row[0] for row in connection.execute(sql.OLD_SETTLED_REQUESTS, parameters)]
@@ -197,7 +205,7 @@ def delete_old(connection: sqlite3.Connection, before: int, limit: int) -> tuple
     return len(ids), deliveries
 
 
-def counts(connection: sqlite3.Connection, now: datetime) -> dict[str, int]:
+def counts(connection: Connection, now: datetime) -> dict[str, int]:
     """How many are alive; each is a count along an index."""
 
     def count(statement: str, parameters: Parameters) -> int:

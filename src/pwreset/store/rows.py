@@ -157,7 +157,7 @@ def delivery_of(row: Row) -> Delivery:
     )
 
 
-EVENT_COLUMNS = "sequence, name, at, actor, domain, user, address, request_id, correlation, facts"
+EVENT_COLUMNS = 'sequence, name, at, actor, domain, "user", address, request_id, correlation, facts'
 
 
 def event_parameters(event: AuditEvent) -> Parameters:

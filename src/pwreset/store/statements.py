@@ -1,6 +1,6 @@
-"""Every statement, by name. Parameters are named; state changes are one conditional statement each.
+"""Every statement, by name, as SQLite has it; `postgres_statements` tells the few that PostgreSQL has otherwise.
 
-Each of them uses an index, which the tests check: a store of a million links answers like one of ten.
+Parameters are named; state changes are one conditional statement each. Each of them uses an index, which the tests check: a store of a million links answers like one of ten.
 """
 
 # ruff: noqa: S608 - what is put into the texts here are our own constants, column lists
@@ -22,14 +22,20 @@ FIND_REQUEST = f"SELECT {REQUEST_COLUMNS} FROM requests WHERE digest = :digest"
 
 GET_REQUEST = f"SELECT {REQUEST_COLUMNS} FROM requests WHERE id = :id"
 
-# A pending link dies at once; a claimed one is only doomed, since its password may be on its way to the directory.
-_END = """
+
+def ending(which: str) -> str:
+    """Ends living links: a pending one dies at once; a claimed one is only doomed, since its password may be on its way."""
+    return f"""
 UPDATE requests
 SET settled_at = CASE requests.state WHEN 'pending' THEN :now END,
     settled_why = CASE requests.state WHEN 'pending' THEN :why ELSE '' END,
     doom = CASE WHEN requests.state = 'claimed' AND requests.doom = '' THEN :why ELSE requests.doom END,
     state = CASE requests.state WHEN 'pending' THEN 'revoked' ELSE requests.state END
+{which}
+RETURNING requests.id, requests.state
 """
+
+
 _MINE = "FROM (SELECT domain, user_id, sequence FROM requests WHERE id IN (SELECT value FROM json_each(:ids))) AS mine"
 # By the ids of deliveries: only a link that was sent counts, and only while it lives.
 _SENT = """
@@ -43,11 +49,9 @@ _SAME_USER = """
 WHERE requests.user_id = mine.user_id AND requests.domain = mine.domain AND requests.settled_at IS NULL
 """
 
-END_OLDER = f"{_END} {_MINE} {_SAME_USER} AND requests.sequence < mine.sequence RETURNING requests.id, requests.state"
-END_OTHERS = f"{_END} {_MINE} {_SAME_USER} AND requests.sequence <> mine.sequence RETURNING requests.id, requests.state"
-END_OLDER_THAN_SENT = f"""
-{_END} {_SENT} {_SAME_USER} AND requests.sequence < mine.sequence RETURNING requests.id, requests.state
-"""
+END_OLDER = ending(f"{_MINE} {_SAME_USER} AND requests.sequence < mine.sequence")
+END_OTHERS = ending(f"{_MINE} {_SAME_USER} AND requests.sequence <> mine.sequence")
+END_OLDER_THAN_SENT = ending(f"{_SENT} {_SAME_USER} AND requests.sequence < mine.sequence")
 
 CLAIM_REQUEST = """
 UPDATE requests
@@ -168,7 +172,7 @@ SELECT min(due_at) FROM (
     SELECT min(due_at) AS due_at FROM deliveries WHERE channel = 'mail' AND settled_at IS NULL
     UNION ALL
     SELECT min(due_at) FROM deliveries WHERE channel = 'sms' AND settled_at IS NULL
-)
+) AS each_channel
 """
 
 SMS_SINCE = "SELECT count(*) FROM deliveries WHERE channel = 'sms' AND created_at >= :since"
@@ -176,13 +180,16 @@ SMS_SINCE = "SELECT count(*) FROM deliveries WHERE channel = 'sms' AND created_a
 # --- the audit trail ---------------------------------------------------------------------------------------------
 
 ADD_EVENT = """
-INSERT INTO events (name, at, actor, domain, user, address, request_id, correlation, facts)
+INSERT INTO events (name, at, actor, domain, "user", address, request_id, correlation, facts)
 VALUES (:name, :at, :actor, :domain, :user, :address, :request_id, :correlation, :facts)
 """
 
 EVENTS_AFTER = f"SELECT {EVENT_COLUMNS} FROM events WHERE sequence > :after ORDER BY sequence LIMIT :limit"
 
-EVENTS_BETWEEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE sequence BETWEEN :first AND :last ORDER BY sequence"
+# On one writer's store the order of the numbers is that of the commits, so a block is what lies between two of them.
+EVENTS_TO_CHAIN = f"SELECT {EVENT_COLUMNS} FROM events WHERE sequence > :last ORDER BY sequence LIMIT :limit"
+
+EVENTS_OF_BLOCK = f"SELECT {EVENT_COLUMNS} FROM events WHERE sequence BETWEEN :first AND :last ORDER BY sequence"
 
 LOWEST_EVENT = "SELECT min(sequence) FROM events"
 

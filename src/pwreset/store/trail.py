@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,24 +10,27 @@ from pwreset.reset import audit
 from pwreset.reset.model import AuditEvent
 from pwreset.store import statements as sql
 from pwreset.store.chain import Block, head_mark, is_head, is_whole, next_block
-from pwreset.store.rows import Parameters, Row, event_of, event_parameters
+from pwreset.store.connection import Connection, is_shared
+from pwreset.store.inserts import insert
+from pwreset.store.postgres_statements import LOCK_CHAIN, MARK_EVENTS
+from pwreset.store.rows import Parameters, Row, as_json, event_of, event_parameters
 
-NODE = "main"  # one process writes an SQLite store, so it has one chain
+NODE = "main"  # one chain for a store, whoever writes it
 EVENTS_PER_BLOCK = 500
 BLOCKS_PER_STEP = 200
 
 
-def record(connection: sqlite3.Connection, events: Sequence[Parameters]) -> None:
+def record(connection: Connection, events: Sequence[Parameters]) -> None:
     """Append events."""
-    connection.executemany(sql.ADD_EVENT, events)
+    insert(connection, sql.ADD_EVENT, events)
 
 
-def events_after(connection: sqlite3.Connection, after: int, limit: int) -> tuple[AuditEvent, ...]:
+def events_after(connection: Connection, after: int, limit: int) -> tuple[AuditEvent, ...]:
     """Events behind a sequence, in order."""
     return tuple(map(event_of, _rows_after(connection, after, limit)))
 
 
-def _rows_after(connection: sqlite3.Connection, after: int, limit: int) -> list[Row]:
+def _rows_after(connection: Connection, after: int, limit: int) -> list[Row]:
     return connection.execute(sql.EVENTS_AFTER, {"after": after, "limit": limit}).fetchall()
 
 
@@ -37,25 +39,28 @@ def _rows_after(connection: sqlite3.Connection, after: int, limit: int) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A block that is ready to be written, the mark that makes it the newest, and how many events it holds."""
+    """A block that is ready to be written, the mark that makes it the newest, and the numbers of its events."""
 
     block: Block
     mark: bytes
-    count: int
+    events: Sequence[int]
 
 
-def forge(connection: sqlite3.Connection, key: bytes) -> Link | None:
+def forge(connection: Connection, key: bytes) -> Link | None:
     """The next block of committed events, on a reading connection: writers do not wait for it."""
     newest = _newest(connection)
-    rows = _rows_after(connection, newest.last if newest else 0, EVENTS_PER_BLOCK)
+    rows = _unchained(connection, newest)
     if not rows:
         return None
     block = next_block(key, newest, rows)
-    return Link(block, head_mark(key, block), len(rows))
+    return Link(block, head_mark(key, block), [row[0] for row in rows])
 
 
-def attach(connection: sqlite3.Connection, link: Link) -> bool:
+def attach(connection: Connection, link: Link) -> bool:
     """Write a block down, if it still is the next one."""
+    shared = is_shared(connection)
+    if shared:
+        connection.execute(LOCK_CHAIN)
     newest = _newest(connection)
     block = link.block
     if block.number != (newest.number + 1 if newest else 1):
@@ -72,10 +77,19 @@ def attach(connection: sqlite3.Connection, link: Link) -> bool:
         },
     )
     connection.execute(sql.SET_HEAD, {"node": NODE, "number": block.number, "mark": link.mark})
+    if shared:
+        connection.execute(MARK_EVENTS, {"number": block.number, "events": as_json(link.events)})
     return True
 
 
-def _newest(connection: sqlite3.Connection) -> Block | None:
+def _unchained(connection: Connection, newest: Block | None) -> list[Row]:
+    """The next events that no block holds yet."""
+    return connection.execute(
+        sql.EVENTS_TO_CHAIN, {"last": newest.last if newest else 0, "limit": EVENTS_PER_BLOCK}
+    ).fetchall()
+
+
+def _newest(connection: Connection) -> Block | None:
     return _block(connection.execute(sql.NEWEST_BLOCK, {"node": NODE}).fetchone())
 
 
@@ -97,7 +111,7 @@ class Progress:
     done: bool = False
 
 
-def verify_step(connection: sqlite3.Connection, keys: Sequence[bytes], progress: Progress) -> Progress:
+def verify_step(connection: Connection, keys: Sequence[bytes], progress: Progress) -> Progress:
     """Check the next block, or the end."""
     previous = progress.block
     block = _block(
@@ -109,25 +123,28 @@ def verify_step(connection: sqlite3.Connection, keys: Sequence[bytes], progress:
         return Progress(block, block.number, progress.purged_to)
     if block.number != (previous.number + 1 if previous else 1):
         return _broken(progress, f"blocks before number {block.number} are missing")
-    if block.first != (previous.last + 1 if previous else 1):
+    if not is_shared(connection) and block.first != (previous.last + 1 if previous else 1):
         return _broken(progress, f"events before number {block.first} are missing")
-    rows = connection.execute(sql.EVENTS_BETWEEN, {"first": block.first, "last": block.last}).fetchall()
+    rows = connection.execute(
+        sql.EVENTS_OF_BLOCK, {"number": block.number, "first": block.first, "last": block.last}
+    ).fetchall()
     if not is_whole(keys, previous, block, rows):
         return _broken(progress, f"events {block.first} to {block.last} are not as they were written")
     return Progress(block, progress.checkpoint, max(progress.purged_to, _purge_told(rows)))
 
 
-def _verify_end(connection: sqlite3.Connection, keys: Sequence[bytes], progress: Progress) -> Progress:
+def _verify_end(connection: Connection, keys: Sequence[bytes], progress: Progress) -> Progress:
     newest = progress.block
     head = connection.execute(sql.GET_HEAD, {"node": NODE}).fetchone()
     lowest = connection.execute(sql.LOWEST_EVENT).fetchone()[0]
     if newest is None:
-        if head is not None or (lowest is not None and lowest != 1):
+        # Where several write, a transaction that failed leaves a gap: the first number need not be 1.
+        if head is not None or (lowest is not None and lowest != 1 and not is_shared(connection)):
             return _broken(progress, "the chain is gone")
         return Progress(done=True)
     if head is None or head[0] != newest.number or not is_head(keys, newest, head[1]):
         return _broken(progress, f"what came behind event {newest.last} is gone, or was put back from an old copy")
-    unchained = _rows_after(connection, newest.last, EVENTS_PER_BLOCK)
+    unchained = _unchained(connection, newest)
     if progress.checkpoint > max(progress.purged_to, _purge_told(unchained)):
         return _broken(progress, f"events up to those of block {progress.checkpoint} are gone, and no purge told of it")
     return Progress(newest, done=True)
@@ -146,7 +163,7 @@ def _purge_told(rows: Sequence[Row]) -> int:
 # --- purging -----------------------------------------------------------------------------------------------------
 
 
-def purge_step(connection: sqlite3.Connection, before: int, now: datetime) -> int:
+def purge_step(connection: Connection, before: int, now: datetime) -> int:
     """Delete whole blocks of events from before then, oldest first, and leave a checkpoint. Says how many events.
 
     Only chained events go, and the newest block stays, so that the numbers of events never begin anew.
@@ -157,7 +174,7 @@ def purge_step(connection: sqlite3.Connection, before: int, now: datetime) -> in
     if old == 0:
         return 0
     last = blocks[old - 1]
-    gone = connection.execute(sql.DELETE_EVENTS, {"last": last.last}).rowcount
+    gone = connection.execute(sql.DELETE_EVENTS, {"number": last.number, "last": last.last}).rowcount
     connection.execute(sql.DELETE_BLOCKS, {"node": NODE, "number": last.number})
     connection.execute(sql.MARK_CHECKPOINT, {"node": NODE, "number": last.number})
     told = audit.by_service(audit.Event.AUDIT_PURGED, now, block=last.number, up_to=last.last, events=gone)

@@ -1,0 +1,1 @@
+"""Migrations of a store on PostgreSQL, numbered like SQLite's."""

@@ -1,0 +1,132 @@
+"""The store on PostgreSQL, which any number of equal processes share.
+
+The same units of work as on SQLite: one thread writes in groups, others read. What one writer may take for granted is
+held here by row locks, advisory locks and leases that end by the database's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from importlib.resources.abc import Traversable
+
+from pwreset import logs
+from pwreset.errors import StoreUnavailable
+from pwreset.reset.model import ServerHealth
+from pwreset.reset.ports import Clock
+from pwreset.store import statements as sql
+from pwreset.store.bell import Bell
+from pwreset.store.clock import OffsetClock
+from pwreset.store.connection import FAILURES, Connection
+from pwreset.store.lane import Jobs, Lane, read_each, write_together
+from pwreset.store.postgres_connection import STATEMENT_SECONDS, PostgresConnection, Server
+from pwreset.store.postgres_migrate import prepare, version_of
+from pwreset.store.postgres_statements import RING, TIME
+from pwreset.store.rows import micros
+from pwreset.store.sql import SqlStore
+
+READERS = 2
+BATCH_SECONDS = 2.0 * STATEMENT_SECONDS  # longer than the server's own time limit for a statement, which tells more
+CLOCK_SECONDS = 5.0
+
+log = logs.get("store")
+
+
+def migrate(server: Server, folder: Traversable | None = None) -> tuple[int, int]:
+    """Make or upgrade a store: its versions before and after. Raises StoreVersionError, StoreUnavailable."""
+    with closing(PostgresConnection(server)) as connection:
+        return prepare(connection, folder)
+
+
+def exists(server: Server) -> bool:
+    """Whether there is a store. Raises StoreUnavailable."""
+    with closing(PostgresConnection(server)) as connection:
+        return version_of(connection) > 0
+
+
+class PostgresStore(SqlStore):
+    """`pwreset.reset.ports.Store` on PostgreSQL. Built by `open`."""
+
+    def __init__(self, server: Server, clock: Clock | None) -> None:
+        self._server = server
+        self._database_clock = OffsetClock()
+        self._clock_due = 0.0
+        self._bell: Bell | None = None
+        super().__init__(
+            clock or self._database_clock,
+            _lane("store-writer", PostgresConnection(server), self._write),
+            [_lane(f"store-reader-{number}", PostgresConnection(server), read_each) for number in range(READERS)],
+            _lane("store-lister", PostgresConnection(server), read_each),
+        )
+
+    @classmethod
+    async def open(
+        cls, server: Server, clock: Clock | None = None, *, migrations: Traversable | None = None
+    ) -> PostgresStore:
+        """Open the store, made or upgraded where needed. Its clock is the database's, unless another one is given.
+
+        Raises StoreVersionError, StoreUnavailable.
+        """
+        await asyncio.to_thread(migrate, server, migrations)
+        store = cls(server, clock)
+        await store._writer.run(store._look_at_the_clock)
+        return store
+
+    @property
+    def clock(self) -> Clock:
+        """The time that all processes on this store agree on."""
+        return self._clock
+
+    def on_due(self, ring: Callable[[], None]) -> None:
+        """Call this when another process has written messages that are due."""
+        loop = asyncio.get_running_loop()
+        self._bell = Bell(self._server, lambda: loop.call_soon_threadsafe(ring))
+
+    async def reclaim(self, now: datetime) -> int:  # noqa: ARG002 - the port's
+        """Nothing: what is leased may be under way in another process. Leases of a dead one end by themselves."""
+        return 0
+
+    async def close(self) -> None:
+        """Commit what is queued and close."""
+        if self._bell is not None:
+            await asyncio.to_thread(self._bell.close)
+        for lane in (self._writer, *self._readers, self._lister):
+            await lane.close()
+
+    async def health(self) -> ServerHealth:
+        """Whether a durable write works. Never raises."""
+        began = self._clock.monotonic()
+        now = micros(self._clock.now())
+        try:
+            await self._writer.run(lambda c: c.execute(sql.BEAT, {"now": now}).rowcount)
+        except StoreUnavailable as error:
+            advice = "look at the server's log, the network, store.url and the password"
+            return ServerHealth(self._server.name, ok=False, detail=str(error), advice=advice)
+        return ServerHealth(self._server.name, ok=True, took=timedelta(seconds=self._clock.monotonic() - began))
+
+    def _write(self, connection: Connection, jobs: Jobs) -> None:
+        """Write, then tell the other processes of messages that are due.
+
+        After the commit, as a statement of its own: within the transaction it would make all commits wait for one
+        another. Lost with the connection it is made up for by their polling.
+        """
+        write_together(connection, jobs)
+        try:
+            if any(job.rings and job.failure is None for job in jobs):
+                connection.execute(RING)
+            if self._clock.monotonic() >= self._clock_due:
+                self._look_at_the_clock(connection)
+        except FAILURES:
+            log.debug("the database is away; what waits is found by polling")
+
+    def _look_at_the_clock(self, connection: Connection) -> None:
+        before = self._database_clock.monotonic()
+        there: datetime = connection.execute(TIME).fetchone()[0]
+        self._database_clock.set(there.astimezone(UTC), before, self._database_clock.monotonic())
+        self._clock_due = before + CLOCK_SECONDS
+
+
+def _lane(name: str, connection: PostgresConnection, run_batch: Callable[[Connection, Jobs], None]) -> Lane:
+    return Lane(name, connection, run_batch, abort=connection.abort, seconds=BATCH_SECONDS)

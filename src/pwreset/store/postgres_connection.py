@@ -1,0 +1,175 @@
+"""A connection to PostgreSQL as the units of work want it: made when needed, made anew when lost."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+
+from pwreset.errors import SettingsError
+from pwreset.secret import Secret
+from pwreset.store.connection import ConnectionLost, Cursor, DatabaseFailed
+from pwreset.store.postgres_statements import translated
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 10
+LOCK_SECONDS = 5
+# After a failed attempt the next ones fail at once for so long: a server that is silent must not hold up every call.
+PAUSE_SECONDS = 0.5
+NUL_SIGN = "\N{SYMBOL FOR NULL}"
+LOST = "08006"  # SQLSTATE connection_failure
+_OURS = {
+    # Every statement is made for an index. On young tables, not counted yet, the planner would read all of them instead.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    # A process that dies in the middle of a transaction must not keep its locks until TCP notices.
+    "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the database is and how it is reached. The password is not part of `conninfo`."""
+
+    conninfo: str
+    name: str  # as people may see it
+    password: Secret | None = field(default=None, repr=False)
+
+    def connect(self, **more: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """A fresh connection in autocommit mode, with these session settings. Raises ConnectionLost."""
+        options = " ".join(f"-c {name}={value}" for name, value in {**_OURS, **more}.items())
+        given = str(conninfo_to_dict(self.conninfo).get("options", ""))
+        password = None if self.password is None else self.password.reveal()
+        try:
+            return psycopg.connect(
+                self.conninfo, autocommit=True, options=f"{options} {given}".rstrip(), password=password
+            )
+        except psycopg.Error as error:
+            raise ConnectionLost(error.sqlstate or LOST) from error
+
+
+def read_server(url: str, password: Secret | None, ca_file: str | None) -> Server:
+    """The server of `store.url`, with TLS verified off this machine unless the URL says otherwise.
+
+    Raises SettingsError, without the URL: it may hold a password.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error as error:
+        raise SettingsError("store.url: must be like postgresql://USER@HOST:5432/DATABASE") from error
+    if "password" in given:
+        raise SettingsError("store.url: the password belongs into store.password_file or PWRESET_STORE_PASSWORD")
+    host = str(given.get("host", "") or given.get("hostaddr", ""))
+    if not _is_local(host):
+        given.setdefault("sslmode", "verify-full")
+    if given.get("sslmode") in ("verify-full", "verify-ca"):
+        given.setdefault("sslrootcert", ca_file or "system")
+    given.setdefault("connect_timeout", CONNECT_SECONDS)
+    given.setdefault("application_name", "pwreset")
+    given.setdefault("tcp_user_timeout", STATEMENT_SECONDS * 1000)
+    name = f"postgresql://{host or 'localhost'}/{given.get('dbname', '')}"
+    return Server(make_conninfo("", **given), name, password)
+
+
+def _is_local(hosts: str) -> bool:
+    """Whether all hosts are on this machine: a socket's folder, loopback, or none named."""
+    return all(
+        not host or host.startswith(("/", "@", "127.")) or host in ("localhost", "::1") for host in hosts.split(",")
+    )
+
+
+def _storable(parameters: Mapping[str, object] | Sequence[object]) -> Mapping[str, object] | Sequence[object]:
+    """PostgreSQL's texts hold no NUL. Only names that somebody typed can; there a sign stands for it."""
+    values = parameters.values() if isinstance(parameters, Mapping) else parameters
+    if not any(isinstance(value, str) and "\0" in value for value in values):
+        return parameters
+    if isinstance(parameters, Mapping):
+        return {name: _without_nul(value) for name, value in parameters.items()}
+    return [_without_nul(value) for value in parameters]
+
+
+def _without_nul(value: object) -> object:
+    return value.replace("\0", NUL_SIGN) if isinstance(value, str) else value
+
+
+class PostgresConnection:
+    """Implements `Connection`. Used by one thread at a time; `abort` may come from another."""
+
+    is_shared = True
+
+    def __init__(self, server: Server, **settings: str) -> None:
+        self._server = server
+        self._settings = settings
+        self._live: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._not_before = 0.0
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        live = self._live
+        return live is not None and not live.closed and live.info.transaction_status is not TransactionStatus.IDLE
+
+    def execute(self, sql: str, parameters: Mapping[str, object] | Sequence[object] = (), /) -> Cursor:
+        """Run one of the statements. Raises DatabaseFailed; ConnectionLost when it broke under way.
+
+        Outside of a transaction there are reads and beginnings only: on a connection that turns out to be dead they are
+        tried once more on a fresh one.
+        """
+        text = translated(sql)
+        parameters = _storable(parameters)
+        kept, alone = self._live is not None, not self.in_transaction
+        try:
+            return self._run(text, parameters)
+        except ConnectionLost:
+            if not (kept and alone):
+                raise
+        return self._run(text, parameters)
+
+    def _run(self, text: str, parameters: Mapping[str, object] | Sequence[object]) -> Cursor:
+        live = self._live or self._connect()
+        try:
+            # The texts are our own constants; psycopg wants to be told so.
+            return cast("Cursor", live.execute(cast("Any", text), parameters or None))
+        except psycopg.Error as error:
+            code = error.sqlstate or ""
+            if live.closed or live.broken:
+                self.close()
+                raise ConnectionLost(code or LOST) from error
+            raise DatabaseFailed(code) from error
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if time.monotonic() < self._not_before:
+            raise ConnectionLost(LOST)
+        try:
+            self._live = self._server.connect(**self._settings)
+        except ConnectionLost:
+            self._not_before = time.monotonic() + PAUSE_SECONDS
+            raise
+        return self._live
+
+    def abort(self) -> None:
+        """Cut it, so that a thread that waits for a server which says nothing any more goes on. From any thread."""
+        live = self._live
+        if live is None:
+            return
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(live.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close it. The next statement makes a new one."""
+        live, self._live = self._live, None
+        if live is not None:
+            with suppress(psycopg.Error):
+                live.close()

@@ -1,0 +1,106 @@
+"""What PostgreSQL has otherwise than SQLite, and what only an engine with several writers needs.
+
+All other statements are the same text on both: `statements`.
+"""
+
+# ruff: noqa: S608 - what is put into the texts here are our own constants, column lists
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from pwreset.store import statements as sql
+from pwreset.store.rows import EVENT_COLUMNS, REQUEST_COLUMNS
+
+_ITEMS = "jsonb_array_elements_text(CAST(:{name} AS jsonb)) AS item (value)"
+
+# Parts of statements.
+_PARTS: Mapping[str, str] = {
+    "json_each(:ids)": _ITEMS.format(name="ids"),
+    "x''": "''::bytea",
+    "BEGIN IMMEDIATE": "BEGIN",
+}
+
+_EACH_ID = f"ARRAY(SELECT item.value FROM {_ITEMS.format(name='ids')})"
+_MINE = f"SELECT domain, user_id, sequence FROM requests WHERE id = ANY({_EACH_ID})"
+_SENT = f"""
+SELECT link.domain, link.user_id, link.sequence FROM deliveries JOIN requests AS link ON link.id = request_id
+WHERE deliveries.id = ANY({_EACH_ID}) AND deliveries.state = 'sent' AND message = 'reset-link' AND link.settled_at IS NULL
+"""
+
+
+def _end(mine: str, compare: str) -> str:
+    """An `END_...`, in an order that the planner cannot turn round: each link's user, that user's others, these rows.
+
+    On tables whose contents it has not counted yet it would begin with all living links, or look for each user along
+    them: hence the sums and defaults that hide these columns from other indexes than the right one.
+    """
+    return sql.ending(f"""
+WHERE requests.sequence = ANY(ARRAY(
+    SELECT other.sequence FROM ({mine} OFFSET 0) AS mine CROSS JOIN LATERAL (
+        SELECT sequence FROM requests AS near
+        WHERE near.user_id = mine.user_id AND near.domain = mine.domain AND coalesce(near.settled_at, 0) = 0
+            AND near.sequence + 0 {compare} mine.sequence
+        OFFSET 0
+    ) AS other
+)) AND coalesce(requests.settled_at, 0) = 0
+""")
+
+
+# Whole statements. Neither engine can index the other's way of comparing without regard to letter case.
+_WHOLE: Mapping[str, str] = {
+    sql.LIST_BY_USER: f"""
+SELECT {REQUEST_COLUMNS} FROM requests
+WHERE (lower(user_login) = lower(:user) OR user_id = :user) AND sequence < :before
+ORDER BY sequence DESC
+""",
+    sql.SETTLE_DELIVERIES: """
+UPDATE deliveries
+SET state = outcome.value->>1, settled_at = CAST(outcome.value->>2 AS bigint), attempts = deliveries.attempts + 1,
+    detail = outcome.value->>3, body = ''::bytea
+FROM jsonb_array_elements(CAST(:outcomes AS jsonb)) AS outcome (value)
+WHERE deliveries.id = outcome.value->>0 AND deliveries.settled_at IS NULL
+""",
+    sql.END_OLDER: _end(_MINE, "<"),
+    sql.END_OTHERS: _end(_MINE, "<>"),
+    sql.END_OLDER_THAN_SENT: _end(_SENT, "<"),
+    # Each goes to one taker only; whoever comes at the same moment takes the next ones.
+    sql.DUE_DELIVERIES: f"{sql.DUE_DELIVERIES} FOR UPDATE SKIP LOCKED",
+    # Numbers are given before the commit, so a smaller one may come to light later: what is chained is marked.
+    sql.EVENTS_TO_CHAIN: f"""
+SELECT {EVENT_COLUMNS} FROM events WHERE block IS NULL ORDER BY sequence LIMIT :limit
+""",
+    sql.EVENTS_OF_BLOCK: f"SELECT {EVENT_COLUMNS} FROM events WHERE block = :number ORDER BY sequence",
+    sql.DELETE_EVENTS: "DELETE FROM events WHERE block <= :number",
+}
+
+# Advisory locks, held to the end of the transaction: of users by the hash of their name, of the chain by a number.
+LOCK_USERS = f"""
+SELECT pg_advisory_xact_lock(hashtextextended(item.value, 0)) FROM {_ITEMS.format(name="users")}
+"""
+LOCK_USER_OF_REQUEST = """
+SELECT pg_advisory_xact_lock(hashtextextended(domain || ':' || user_id, 0)) FROM requests WHERE id = :id
+"""
+LOCK_CHAIN = "SELECT pg_advisory_xact_lock(7023202608290001)"
+LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(7023202608290002)"
+
+MARK_EVENTS = f"""
+UPDATE events SET block = :number WHERE sequence IN (SELECT CAST(value AS bigint) FROM {_ITEMS.format(name="events")})
+"""
+
+TIME = "SELECT clock_timestamp()"
+CHANNEL = "pwreset_outbox"
+RING = f"NOTIFY {CHANNEL}"
+
+_NAMED = re.compile(r"(?<!:):([a-z_]+)")
+
+
+@cache
+def translated(statement: str) -> str:
+    """A statement with PostgreSQL's differences and psycopg's placeholders."""
+    text = _WHOLE.get(statement, statement)
+    for part, instead in _PARTS.items():
+        text = text.replace(part, instead)
+    return _NAMED.sub(r"%(\1)s", text).replace("?", "%s")
