@@ -41,7 +41,7 @@ def _end(mine: str, compare: str) -> str:
 WHERE requests.sequence = ANY(ARRAY(
     SELECT other.sequence FROM ({mine} OFFSET 0) AS mine CROSS JOIN LATERAL (
         SELECT sequence FROM requests AS near
-        WHERE near.user_id = mine.user_id AND near.domain = mine.domain AND coalesce(near.settled_at, 0) = 0
+        WHERE near.user_id = mine.user_id AND coalesce(near.domain, '') = mine.domain AND coalesce(near.settled_at, 0) = 0
             AND near.sequence + 0 {compare} mine.sequence
         OFFSET 0
     ) AS other
