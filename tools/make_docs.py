@@ -48,7 +48,7 @@ def pages() -> dict[Path, str]:
     return {
         FOLDER / "settings.md": _note("src/pwreset/settings/sections.py") + reference.markdown(),
         FOLDER / "errors.md": _note("src/pwreset/errors.py") + errors(),
-        FOLDER / "commands.md": _note("src/pwreset/cli.py") + commands(),
+        FOLDER / "commands.md": _note("src/pwreset/commands") + commands(),
         FOLDER / "audit-events.md": _note("src/pwreset/reset/audit.py") + audit_events(),
     }
 

@@ -1,0 +1,45 @@
+"""Reading and proving the audit trail."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from pwreset.commands.running import DEFAULT_CONFIG, ConfigPath, with_services
+
+if TYPE_CHECKING:
+    from pwreset.reset.services import Services
+
+audit_app = App(name="audit", help="Read and prove the audit trail.")
+
+
+@audit_app.command(name="show")
+def show_audit(
+    *,
+    after: Annotated[int, Parameter(help="Begin behind this sequence number.")] = 0,
+    limit: Annotated[int, Parameter(help="At most so many.")] = 1000,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Print audit events, oldest first, one JSON object a line."""
+
+    async def look(services: Services) -> None:
+        for event in await services.store.audit(after, limit):
+            print(msgspec.json.encode(event).decode())  # noqa: T201
+
+    with_services(config, look)
+
+
+@audit_app.command
+def verify(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Prove that no chained audit event was edited or cut out. Ends with 1 and the place where one was."""
+
+    async def look(services: Services) -> None:
+        broken = await services.store.verify_audit([key.derive("audit chain") for key in services.keys.keys])
+        print("the audit trail is whole" if broken is None else f"the audit trail is broken: {broken}")  # noqa: T201
+        if broken is not None:
+            sys.exit(1)
+
+    with_services(config, look)
