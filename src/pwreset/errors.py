@@ -310,10 +310,11 @@ class Overloaded(Unavailable):
 
 class SmsBudgetSpent(Unavailable):
     reason = "sms-budget-spent"
-    meaning = "The SMS budget of the day (`limits.sms_per_day`) is spent."
+    meaning = "The SMS budget of the day, over all (`limits.sms_per_day`) or of a country (`limits.sms_per_day_by_country`), is spent."
 
-    def __init__(self, retry_after: timedelta) -> None:
-        super().__init__("The SMS budget of today is spent", retry_after)
+    def __init__(self, retry_after: timedelta, prefix: str = "") -> None:
+        where = f" for numbers that begin with +{prefix}" if prefix else ""
+        super().__init__(f"The SMS budget of the day{where} is spent", retry_after)
 
 
 # --- the link ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,11 +19,11 @@ from pwreset.delivery.seal import AesGcmSealer
 from pwreset.delivery.sms import HttpSmsTransport
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import SettingsError, StoreUnavailable
+from pwreset.reset.budget import DAY, spent
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import Channel
 from pwreset.reset.ports import Clock, Transport
-from pwreset.reset.send import SMS_OF_THE_DAY
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_key, read_keys, write_keys
 from pwreset.reset.worker import chain, work
@@ -54,7 +53,8 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
     store, clock = await open_store(configuration, exclusive=exclusive)
     counters = MemoryCounters()
     now = clock.now()
-    counters.restore(SMS_OF_THE_DAY, await store.sms_since(now - timedelta(days=1)), now)
+    for key, times in spent(await store.sms_since(now - DAY), settings.limits).items():
+        counters.restore(key, times)
     services = Services(
         configuration=configuration,
         clock=clock,

@@ -118,7 +118,7 @@ async def unavailable(page: Page, site: Site) -> None:
 
 
 async def too_many(page: Page, site: Site) -> None:
-    site.world.counters.restore("page:127.0.0.1", 600, site.world.clock.now())
+    site.world.counters.restore("page:127.0.0.1", [site.world.clock.now()] * 600)
     await page.goto(f"{site.address}/")
     await site.world.counters.forget("page:127.0.0.1")
 

@@ -646,13 +646,13 @@ async def test_the_next_due_time_is_the_earliest_of_all_channels(store: Store, c
     assert await store.next_due() == clock.now() + HOUR
 
 
-async def test_sms_are_counted_since_a_time(store: Store, clock: FakeClock) -> None:
+async def test_sms_are_told_since_a_time_with_their_numbers(store: Store, clock: FakeClock) -> None:
     old = a_request(clock.now() - HOUR)
     new = a_request(clock.now())
     await store.add(old, [a_delivery(old, recipient=SMS)], [], supersede=False)
     await store.add(new, [a_delivery(new, recipient=SMS), a_delivery(new)], [], supersede=False)
-    assert await store.sms_since(clock.now()) == 1
-    assert await store.sms_since(clock.now() - HOUR) == 2
+    assert await store.sms_since(clock.now()) == ((new.created_at, SMS.address),)
+    assert await store.sms_since(clock.now() - HOUR) == ((old.created_at, SMS.address), (new.created_at, SMS.address))
 
 
 # --- listing -----------------------------------------------------------------------------------------------------

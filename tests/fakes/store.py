@@ -212,12 +212,14 @@ class FakeStore:
         self._refuse_if_down()
         return min((message.due_at for message in self._queued()), default=None)
 
-    async def sms_since(self, since: datetime) -> int:
+    async def sms_since(self, since: datetime) -> tuple[tuple[datetime, str], ...]:
         self._refuse_if_down()
-        return sum(
-            message.recipient.channel is Channel.SMS and message.created_at >= since
+        found = [
+            (message.created_at, message.recipient.address)
             for message in self.messages.values()
-        )
+            if message.recipient.channel is Channel.SMS and message.created_at >= since
+        ]
+        return tuple(sorted(found, key=lambda one: one[0]))
 
     def _settle(self, settlement: Settlement) -> tuple[ResetRequest, datetime] | None:
         """Write an outcome down. The link that it was, if it was sent, and when."""

@@ -222,6 +222,17 @@ def test_a_known_place_is_taken(written: Written, place: str) -> None:
         ("[limits]\nsms_countries = ['FR']", "limits.sms_countries: 'FR' is no country calling code"),
         ("[limits]\nsms_countries = ['+33']", "limits.sms_countries"),
         ("[limits]\nsms_countries = ['999999']", "limits.sms_countries"),
+        ("[limits.sms_per_day_by_country]\nFR = 5", "limits.sms_per_day_by_country: 'FR' begins with no country"),
+        ("[limits.sms_per_day_by_country]\n999 = 5", "limits.sms_per_day_by_country"),
+        ("[limits.sms_per_day_by_country]\n33 = 0", "limits.sms_per_day_by_country"),
+        ("[sms]\nurl = 'https://g.example.org'\nsender = 'TwelveLetter'", "sms.sender"),
+        ("[sms]\nurl = 'https://g.example.org'\nsender = 'Café…'", "sms.sender"),
+        ("[sms]\nurl = 'https://g.example.org'\nsender = ''", "sms.sender"),
+        (
+            f"[sms]\nurl = 'https://g.example.org'\nmax_segments = 1\n[domains.B]\nuris = ['ldaps://x']\nbase_dn = 'dc=x'\npublic_url = 'https://{'reset.' * 20}org'",
+            "sms.max_segments",
+        ),
+        ("[sms]\nurl = 'https://g.example.org'\nsender = '+1234567890123456'", "sms.sender"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_place(written: Written, line: str, told: str) -> None:

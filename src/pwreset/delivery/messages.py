@@ -17,7 +17,7 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from pwreset.delivery.harmless import lines, one_line, unlinked
-from pwreset.delivery.segments import segments
+from pwreset.delivery.segments import cut, segments
 from pwreset.delivery.sources import MessageEnvironment
 from pwreset.languages import choose, direction, isolated, tell_time, tell_time_briefly
 from pwreset.reset.model import Channel, Content, MessageName
@@ -94,12 +94,21 @@ class TemplateMessages:
         }
 
     def _short(self, template: Template, values: Mapping[str, str], comments: str) -> str:
-        """The SMS, with the comments only while it stays within the segments that may be paid for."""
-        if comments:
-            text = template.render({**values, "comments": unlinked(lines(comments), gap=" ")}).strip()
-            if segments(text) <= self._settings.sms.max_segments:
+        """The SMS within the segments that may be paid for: without the comments, then without the help, where it grows too long.
+
+        What is left of a long title then is the link alone, or of a notice its beginning.
+        """
+        most = self._settings.sms.max_segments
+        text = ""
+        for less in (
+            {"comments": unlinked(lines(comments), gap=" ")},
+            {"comments": ""},
+            {"comments": "", "help_text": ""},
+        ):
+            text = template.render({**values, **less}).strip()
+            if segments(text) <= most:
                 return text
-        return template.render({**values, "comments": ""}).strip()
+        return values["link"] or cut(text, most)
 
 
 def _told_apart(values: Mapping[str, str]) -> Mapping[str, str]:

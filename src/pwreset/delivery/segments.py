@@ -36,6 +36,19 @@ def segments(text: str) -> int:
     return _count((2 if character > LAST_OF_ONE_UNIT else 1 for character in text), UCS2_SINGLE, UCS2_PART)
 
 
+def cut(text: str, most: int) -> str:
+    """As much of the beginning as fits into so many segments.
+
+    >>> cut("x" * 200, 1) == "x" * 160
+    True
+    """
+    shortest, longest = 0, len(text)
+    while shortest < longest:  # a longer text never takes fewer segments: halve
+        middle = (shortest + longest + 1) // 2
+        shortest, longest = (middle, longest) if segments(text[:middle]) <= most else (shortest, middle - 1)
+    return text[:shortest]
+
+
 def _count(widths: Iterable[int], single: int, part: int) -> int:
     """Fill segments with characters of these widths; one of two places is never cut in the middle."""
     places = list(widths)

@@ -7,6 +7,7 @@ colon) has a pool of its own, so that a flood of one kind never pushes out anoth
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from pwreset.reset.ports import Limit
@@ -42,9 +43,9 @@ class MemoryCounters:
         """Start this key anew."""
         self._pool(key).pop(key, None)
 
-    def restore(self, key: str, count: int, at: datetime) -> None:
-        """What was counted before this process began."""
-        self._pool(key)[key] = deque([at] * count)
+    def restore(self, key: str, times: Iterable[datetime]) -> None:
+        """What was counted before this process began, oldest first."""
+        self._pool(key)[key] = deque(times)
 
     def known(self, kind: str) -> int:
         """How many keys of a kind (`page:`) are in memory."""

@@ -231,8 +231,8 @@ class Store(Protocol):
         """When the earliest queued delivery is due."""
         ...
 
-    async def sms_since(self, since: datetime) -> int:
-        """How many SMS deliveries were created since then."""
+    async def sms_since(self, since: datetime) -> tuple[tuple[datetime, str], ...]:
+        """The SMS deliveries created since then, oldest first: when, and to which number."""
         ...
 
     async def record(self, events: Sequence[AuditEvent]) -> None:

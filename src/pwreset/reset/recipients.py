@@ -31,11 +31,19 @@ _TYPED_NUMBER = re.compile(r"\+?[0-9 ().\-/]+\Z")  # no letters: FLOWERS is no n
 _TYPOGRAPHY = str.maketrans("\u00a0\u202f\u2010\u2011\u2012\u2013", "  ----")
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}\Z")
 LONGEST_NUMBER = 40  # as typed, with blanks, brackets and dashes
-_PAID_BY_THE_RECEIVER = frozenset(
+# Whoever may edit his own number must not make us call a number that he earns from; and a fixed line has no display:
+# operators read the message aloud, link and all, to whoever picks up. UNKNOWN stays: countries open ranges faster than
+# we release, as does FIXED_LINE_OR_MOBILE: North America does not tell them apart.
+_NO_PHONE_IN_A_POCKET = frozenset(
     {
         phonenumbers.PhoneNumberType.PREMIUM_RATE,
         phonenumbers.PhoneNumberType.SHARED_COST,
         phonenumbers.PhoneNumberType.TOLL_FREE,
+        phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
+        phonenumbers.PhoneNumberType.FIXED_LINE,
+        phonenumbers.PhoneNumberType.PAGER,
+        phonenumbers.PhoneNumberType.UAN,
+        phonenumbers.PhoneNumberType.VOICEMAIL,
     }
 )
 
@@ -122,8 +130,7 @@ def _mobile(raw: str, country: str | None) -> Recipient | None:
     # "Possible" rather than "valid": countries open new ranges faster than we release.
     if not phonenumbers.is_possible_number(number):
         return None
-    # Whoever may edit his own number must not make us call a number that he earns from.
-    if phonenumbers.number_type(number) in _PAID_BY_THE_RECEIVER:
+    if number.extension or phonenumbers.number_type(number) in _NO_PHONE_IN_A_POCKET:
         return None
     address = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return Recipient(Channel.SMS, address) if _E164.match(address) else None

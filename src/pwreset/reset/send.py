@@ -27,7 +27,6 @@ from pwreset.errors import (
     NotManagerOfDomain,
     Overloaded,
     PwresetError,
-    SmsBudgetSpent,
     StoreUnavailable,
     TooManyRequests,
     Unavailable,
@@ -36,7 +35,7 @@ from pwreset.errors import (
     UsernameInvalid,
     UserProtected,
 )
-from pwreset.reset import audit
+from pwreset.reset import audit, budget
 from pwreset.reset.dispatch import Outcome, lease_until, outcomes
 from pwreset.reset.model import (
     AccountState,
@@ -67,8 +66,6 @@ LONGEST_COMMENTS = 1000
 LONGEST_LIFETIME = 720
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-DAY = timedelta(days=1)
-SMS_OF_THE_DAY = "sms:day"
 
 log = logs.get("send")
 
@@ -224,10 +221,7 @@ async def _limit_by_user_and_destination(target: _Target, services: Services) ->
             is not None
         ):
             raise TooManyRequests
-    if any(recipient.channel is Channel.SMS for recipient in target.recipients):
-        wait = await services.counters.take(SMS_OF_THE_DAY, Limit(limits.sms_per_day, DAY), now)
-        if wait is not None:
-            raise SmsBudgetSpent(wait)
+    await budget.spend(target.recipients, now, services)
 
 
 async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Services) -> SentLink:

@@ -20,8 +20,13 @@ Problem = tuple[str, str]
 
 HIGHEST_PORT = 65535
 LANGUAGES = ("en", "de", "fr")  # those of pwreset.languages; a test holds the two together
+LINK_BEHIND_THE_ADDRESS = len("/r/") + 43  # 256 bits in base64url
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za-z0-9-]+)*\Z")  # RFC 4512, 2.5
+# 3GPP TS 23.040, 9.1.2.5: an alphanumeric address has eleven places of the GSM alphabet. These are those of its
+# characters that ASCII has too, without the two-place ones; operators take hardly more.
+_SENDER_NAME = re.compile(r"(?! )[A-Za-z0-9 !\"#$%&'()*+,./:;<=>?@_-]{1,11}(?<! )\Z")
+_SENDER_NUMBER = re.compile(r"\+?[0-9]{3,15}\Z")
 _DN = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=")
 
 
@@ -35,6 +40,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _sms(settings.sms)
     yield from _manager_api(settings.manager_api)
     yield from _limits(settings.limits)
+    yield from _link_in_sms(settings)
     for name, domain in settings.domains.items():
         yield from _domain(f"domains.{name}", domain)
 
@@ -90,6 +96,8 @@ def _sms(sms: Sms) -> Iterator[Problem]:
     yield from _pattern("sms.refused_pattern", sms.refused_pattern)
     if sms.url is None:
         return
+    if not _SENDER_NUMBER.match(sms.sender) and not _SENDER_NAME.match(sms.sender):
+        yield "sms.sender", "is shown by phones as a number, or as a name of at most 11 plain letters, digits and signs"
     parts = _split(sms.url)
     if parts is None or parts.scheme not in ("https", "http"):
         yield "sms.url", "must be an address like https://gateway.example.org/send"
@@ -97,6 +105,14 @@ def _sms(sms: Sms) -> Iterator[Problem]:
         yield "sms.url", "must hold no log-in; use sms.username and sms.password_file"
     elif parts.scheme == "http" and not sms.allow_plain_http and not _is_loopback(parts.hostname or ""):
         yield "sms.url", "http:// off loopback needs allow_plain_http = true"
+
+
+def _link_in_sms(settings: Settings) -> Iterator[Problem]:
+    """An address so long that not even the link alone stays within the segments."""
+    places = 160 if settings.sms.max_segments == 1 else 153 * settings.sms.max_segments
+    urls = [settings.public_url, *(domain.public_url or "" for domain in settings.domains.values())]
+    if settings.sms.url is not None and max(map(len, urls)) + LINK_BEHIND_THE_ADDRESS > places:
+        yield "sms.max_segments", "is too small for a link with this public_url"
 
 
 def _manager_api(manager_api: ManagerApi) -> Iterator[Problem]:
@@ -109,6 +125,13 @@ def _limits(limits: Limits) -> Iterator[Problem]:
     for code in limits.sms_countries:
         if not (code.isascii() and code.isdecimal() and int(code) in COUNTRY_CODE_TO_REGION_CODE):
             yield "limits.sms_countries", f'{code!r} is no country calling code; write it like "33"'
+    for prefix in limits.sms_per_day_by_country:
+        if not (prefix.isascii() and prefix.isdecimal() and _begins_with_a_country(prefix)):
+            yield "limits.sms_per_day_by_country", f"{prefix!r} begins with no country calling code; write it like 33"
+
+
+def _begins_with_a_country(digits: str) -> bool:
+    return any(int(digits[:length]) in COUNTRY_CODE_TO_REGION_CODE for length in (1, 2, 3))
 
 
 def _domain(where: str, domain: Domain) -> Iterator[Problem]:

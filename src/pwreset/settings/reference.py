@@ -170,13 +170,14 @@ KINDS: tuple[tuple[type[inspect.Type], Callable[..., str]], ...] = (
     (inspect.StrType, lambda _: "text"),
     (inspect.LiteralType, lambda kind: "one of " + ", ".join(_value(value) for value in kind.values)),
     (inspect.VarTupleType, lambda kind: f"list of {_plural(_kind(kind.item_type))}"),
-    (inspect.DictType, lambda _: "table of texts"),
+    (inspect.DictType, lambda kind: f"table of {_plural(_kind(kind.value_type))}"),
     (inspect.UnionType, _either),
 )
 
 
 def _plural(words: str) -> str:
-    return {"text": "texts", "whole number": "whole numbers"}[words]
+    kind, comma, bounds = words.partition(",")
+    return {"text": "texts", "whole number": "whole numbers"}[kind] + comma + bounds
 
 
 def _value(value: object) -> str:

@@ -251,7 +251,13 @@ class Limits(Section, frozen=True):
         Count, Meta(description="Requests for people's pages from one IPv4 address or IPv6 /64.")
     ] = 600
     password_tries_per_link_per_hour: Annotated[Count, Meta(description="New passwords tried with one link.")] = 60
-    sms_per_day: Annotated[Count, Meta(description="SMS per day (UTC) over all domains.")] = 1000
+    sms_per_day: Annotated[Count, Meta(description="SMS in any 24 hours, over all domains.")] = 1000
+    sms_per_day_by_country: Annotated[
+        dict[str, Positive],
+        Meta(
+            description="SMS in any 24 hours to numbers that begin with these digits: a country calling code or more of the number, e.g. `{33=500,1=200,1876=5}`. The longest one counts; other countries have `sms_per_day` alone."
+        ),
+    ] = {}
     sms_countries: Annotated[
         tuple[str, ...],
         Meta(description='Country calling codes that SMS may be sent to, e.g. ["33", "49"]; empty: all.'),

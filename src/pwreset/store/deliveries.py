@@ -84,6 +84,7 @@ def next_due(connection: Connection) -> datetime | None:
     return None if due is None else moment(due)
 
 
-def sms_since(connection: Connection, since: datetime) -> int:
-    """How many SMS were written since then."""
-    return int(connection.execute(sql.SMS_SINCE, {"since": micros(since)}).fetchone()[0])
+def sms_since(connection: Connection, since: datetime) -> tuple[tuple[datetime, str], ...]:
+    """When SMS were written since then, and to which numbers."""
+    rows = connection.execute(sql.SMS_SINCE, {"since": micros(since)}).fetchall()
+    return tuple((moment(created_at), address) for created_at, address in rows)

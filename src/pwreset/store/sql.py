@@ -138,8 +138,8 @@ class SqlStore:
         """When the earliest queued delivery is due."""
         return await self._read(outbox.next_due)
 
-    async def sms_since(self, since: datetime) -> int:
-        """How many SMS deliveries were created since then."""
+    async def sms_since(self, since: datetime) -> tuple[tuple[datetime, str], ...]:
+        """The SMS deliveries created since then, oldest first: when, and to which number."""
         return await self._lister.run(lambda c: outbox.sms_since(c, since))
 
     # --- the audit trail -----------------------------------------------------------------------------------------

@@ -175,7 +175,9 @@ SELECT min(due_at) FROM (
 ) AS each_channel
 """
 
-SMS_SINCE = "SELECT count(*) FROM deliveries WHERE channel = 'sms' AND created_at >= :since"
+SMS_SINCE = """
+SELECT created_at, address FROM deliveries WHERE channel = 'sms' AND created_at >= :since ORDER BY created_at, sequence
+"""
 
 # --- the audit trail ---------------------------------------------------------------------------------------------
 

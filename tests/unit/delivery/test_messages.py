@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -310,6 +311,27 @@ def test_comments_never_take_an_sms_beyond_its_segments(comments: str) -> None:
     text = MESSAGES.render(MessageName.RESET_LINK, Channel.SMS, "en", replace(FACTS, comments=comments)).text
     assert segments(text) <= 3
     assert LINK in text
+
+
+@pytest.mark.parametrize("language", ["en", "el"])
+def test_a_title_that_takes_too_much_leaves_the_link_alone_in_the_sms(language: str) -> None:
+    wordy = settings(max_segments=1)
+    domain = msgspec.structs.replace(wordy.domains["EXAMPLE"], title="A very long title " * 20)
+    messages = TemplateMessages(msgspec.structs.replace(wordy, domains={"EXAMPLE": domain}))
+    assert messages.render(MessageName.RESET_LINK, Channel.SMS, language, FACTS).text == LINK
+
+
+@pytest.mark.parametrize("name", [MessageName.LINK_ISSUED, MessageName.PASSWORD_CHANGED])
+@given(title=st.text(min_size=1, max_size=400), help_text=st.text(max_size=400), most=st.integers(1, 3))
+def test_a_notice_never_takes_more_segments_than_allowed(
+    name: MessageName, title: str, help_text: str, most: int
+) -> None:
+    wordy = settings(help_text=help_text, max_segments=most)
+    domain = msgspec.structs.replace(wordy.domains["EXAMPLE"], title=title)
+    messages = TemplateMessages(msgspec.structs.replace(wordy, domains={"EXAMPLE": domain}))
+    text = messages.render(name, Channel.SMS, "en", NOTICE).text
+    assert text.strip()
+    assert segments(text) <= most
 
 
 def test_rendering_twice_gives_the_same() -> None:

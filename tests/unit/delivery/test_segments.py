@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwreset.delivery.segments import is_gsm7, segments
+from pwreset.delivery.segments import cut, is_gsm7, segments
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,14 @@ def test_segments_are_counted_as_phones_do(text: str, count: int) -> None:
 @pytest.mark.parametrize("character", ["…", "\u2019", "\u00a0", "ç", "ê", "û", "\u2013", "\t", "`"])
 def test_clever_typography_is_not_in_gsm_7(character: str) -> None:
     assert not is_gsm7(f"plain{character}text")
+
+
+@given(st.text(), st.integers(1, 4))
+def test_a_text_is_cut_to_the_longest_beginning_that_fits(text: str, most: int) -> None:
+    kept = cut(text, most)
+    assert text.startswith(kept)
+    assert segments(kept) <= most
+    assert kept == text or segments(text[: len(kept) + 1]) > most
 
 
 @given(st.text(), st.characters())

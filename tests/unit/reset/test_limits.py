@@ -68,7 +68,7 @@ async def test_a_flood_of_one_kind_leaves_the_counts_of_another() -> None:
 
 async def test_what_was_counted_before_a_restart_counts() -> None:
     counters = MemoryCounters()
-    counters.restore("kind:one", 3, NOW)
+    counters.restore("kind:one", [NOW] * 3)
     assert await counters.take("kind:one", THREE, NOW) is not None
 
 

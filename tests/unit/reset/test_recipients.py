@@ -133,7 +133,8 @@ def test_no_text_with_more_than_an_address_is_one(text: str) -> None:
         ("0033612345678", "FR", "+33612345678"),
         ("+49 151 12345678", "FR", "+4915112345678"),
         ("+33\u00a06\u00a012\u00a034\u00a056\u00a078", None, "+33612345678"),
-        ("(202) 555-0143", "US", "+12025550143"),
+        ("(202) 555-0143", "US", "+12025550143"),  # North America does not tell mobile numbers apart
+        ("+44 56 1234 5678", None, "+445612345678"),  # nor does a phone over IP say where it is
     ],
 )
 def test_a_mobile_number_is_read_into_one_form(typed: str, country: str | None, number: str) -> None:
@@ -153,6 +154,17 @@ def test_a_mobile_number_is_read_into_one_form(typed: str, country: str | None, 
         ("+33 1", None),
         ("+999 123 456 789", None),
         ("+1 900 555 1212", None),
+        ("+33 899 12 34 56", None),  # premium rate
+        ("+33 810 12 34 56", None),  # shared cost
+        ("+44 800 123 4567", None),  # toll free
+        ("+44 70 1234 5678", None),  # a personal number, which its caller pays for
+        ("+44 76 4012 3456", None),  # a pager
+        ("+44 55 1234 5678", None),  # a company's number
+        ("01 23 45 67 89", "FR"),  # a fixed line
+        ("+49 30 123456", None),
+        ("06 12 34 56 78 x5", "FR"),
+        ("06 12 34 56 78 ext. 5", "FR"),
+        ("06 12 34 56 78 #5", "FR"),
         ("+33 " + "6" * 40, None),
     ],
 )
