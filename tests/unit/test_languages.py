@@ -34,6 +34,17 @@ def test_english_comes_first() -> None:
         ("*", "en"),
         ("", "en"),
         (None, "en"),
+        ("zh-TW", "zh-Hans"),
+        ("zh_CN", "zh-Hans"),
+        ("zh-Hans-SG", "zh-Hans"),
+        ("zh", "zh-Hans"),
+        ("no", "nb"),
+        ("nn-NO, en;q=0.5", "nb"),
+        ("pt-BR", "pt"),
+        ("pt-AO", "pt"),
+        ("iw", "he"),
+        ("he-IL", "he"),
+        ("ar-EG-u-nu-arab", "ar"),
     ],
 )
 def test_the_best_wish_that_can_be_met_is_chosen(wish: str | None, chosen: str) -> None:
@@ -72,6 +83,10 @@ def test_whatever_is_wished_an_available_language_is_chosen(wish: str) -> None:
         ("en", "Tuesday, 24 November 2026, 14:05 (CET)"),
         ("fr", "mardi 24 novembre 2026, 14:05 (UTC+1)"),
         ("de", "Dienstag, 24. November 2026, 14:05 (MEZ)"),
+        ("fi", "tiistai 24. marraskuuta 2026 14.05 (UTC+1)"),
+        ("ja", "2026年11月24日火曜日 14:05 (UTC+1)"),
+        ("ar", "الثلاثاء، 24 نوفمبر 2026، 14:05 (UTC+1)"),
+        ("hu", "2026. november 24., kedd 14:05 (CET)"),
     ],
 )
 def test_a_time_is_told_in_the_persons_language_and_the_domains_zone(language: str, told: str) -> None:

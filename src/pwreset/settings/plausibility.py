@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS
 
+from pwreset.languages import available
 from pwreset.settings.sections import Domain, Limits, Mail, ManagerApi, Server, Settings, Sms
 
 Problem = tuple[str, str]
 
 HIGHEST_PORT = 65535
-LANGUAGES = ("en", "de", "fr")  # those of pwreset.languages; a test holds the two together
 LINK_BEHIND_THE_ADDRESS = len("/r/") + 43  # 256 bits in base64url
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za-z0-9-]+)*\Z")  # RFC 4512, 2.5
@@ -154,8 +154,8 @@ def _place(where: str, domain: Domain) -> Iterator[Problem]:
         ZoneInfo(domain.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         yield f"{where}.time_zone", "is no IANA time zone"
-    if domain.language not in LANGUAGES:
-        yield f"{where}.language", f"{domain.language!r} is none of ours: {', '.join(LANGUAGES)}"
+    if domain.language not in available():
+        yield f"{where}.language", f"{domain.language!r} is none of ours: {', '.join(available())}"
     if domain.country is not None and domain.country.upper() not in SUPPORTED_REGIONS:
         yield f"{where}.country", f"{domain.country!r} is no country; write its two letters of ISO 3166, like FR"
 

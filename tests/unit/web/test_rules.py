@@ -14,12 +14,12 @@ def _told(rule: Rule, language: str = "en") -> list[str]:
 
 
 @pytest.mark.parametrize("language", available())
-@pytest.mark.parametrize("number", [None, 1, 2, 90])
-@pytest.mark.parametrize("code", RuleCode)
-def test_every_refusal_has_a_sentence(code: RuleCode, number: int | None, language: str) -> None:
-    (sentence,) = refusals_in_words([Rule(code, number)], language)
-    assert sentence.endswith(".")
-    assert "%(" not in sentence
+def test_every_refusal_has_a_sentence(language: str) -> None:
+    for code in RuleCode:
+        for number in (None, 1, 2, 90):
+            (sentence,) = refusals_in_words([Rule(code, number)], language)
+            assert sentence.endswith((".", "。"))
+            assert "%(" not in sentence
 
 
 @pytest.mark.parametrize(
