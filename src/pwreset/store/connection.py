@@ -59,7 +59,13 @@ class ConnectionLost(DatabaseFailed):
 
 FAILURES = (sqlite3.Error, DatabaseFailed)
 
+# SQLSTATE classes and codes: read-only transaction, no resources left, a lock not had in time, an operator's or a time
+# limit's interruption, the system's errors.
+_BEFALLS_ALL = ("25", "53", "55P03", "57", "58")
 
-def is_shared(connection: Connection) -> bool:
-    """Whether other processes may write at this moment."""
-    return getattr(connection, "is_shared", False)
+
+def befalls_all(error: BaseException) -> bool:
+    """Whether each job of a group would meet this failure, tried alone: then trying them would hold up all others."""
+    return isinstance(error, ConnectionLost) or (
+        isinstance(error, DatabaseFailed) and error.code.startswith(_BEFALLS_ALL)
+    )

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from pwreset import logs
 from pwreset.errors import StoreUnavailable
-from pwreset.store.connection import FAILURES, Connection, ConnectionLost
+from pwreset.store.connection import FAILURES, Connection, befalls_all
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -32,12 +32,15 @@ log = logs.get("store")
 class Job(Generic[T]):
     """One unit of work and what came of it."""
 
-    __slots__ = ("answer", "failure", "future", "rings", "work")
+    __slots__ = ("answer", "failure", "future", "link", "rings", "work")
 
-    def __init__(self, work: Callable[[Connection], T], future: asyncio.Future[T], *, rings: bool = False) -> None:
+    def __init__(
+        self, work: Callable[[Connection], T], future: asyncio.Future[T], *, rings: bool = False, link: str = ""
+    ) -> None:
         self.work = work
         self.future = future
         self.rings = rings  # whether it writes messages that are due at once
+        self.link = link  # the id of the request whose person's links it changes
         self.answer: T | None = None
         self.failure: BaseException | None = None
 
@@ -112,9 +115,9 @@ class Lane:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def run(self, work: Callable[[Connection], T], *, rings: bool = False) -> asyncio.Future[T]:
+    def run(self, work: Callable[[Connection], T], *, rings: bool = False, link: str = "") -> asyncio.Future[T]:
         """Queue a unit of work. The future ends with its answer, or with StoreUnavailable."""
-        return self._queue(Job(work, self._loop.create_future(), rings=rings))
+        return self._queue(Job(work, self._loop.create_future(), rings=rings, link=link))
 
     def share(self, together: Together[S], share: S, *, rings: bool = False) -> asyncio.Future[None]:
         """Queue a share of work that neighbours with the same `together` are done with in one go."""
@@ -190,36 +193,44 @@ def read_each(connection: Connection, jobs: Jobs) -> None:
         try:
             job.run(connection)
         except BaseException as error:  # noqa: BLE001 - it belongs to the job's caller, and the thread must live
-            _note(error)
+            note(error)
             job.fail(error)
 
 
-def write_together(connection: Connection, jobs: Jobs) -> None:
-    """Run writing jobs in one transaction with one commit; when that fails, each in one of its own.
+def _lock_nothing(_connection: Connection, _jobs: Jobs) -> None:
+    """Where one process writes, nobody else is in the way."""
 
-    Jobs share a commit because the commit's fsync is what costs: 64 callers get 17 times as many durable writes.
+
+def write_together(
+    connection: Connection, jobs: Jobs, lock: Callable[[Connection, Jobs], None] = _lock_nothing
+) -> None:
+    """Run writing jobs in one transaction with one commit; when one of them fails it, each in one of its own.
+
+    Jobs share a commit because the commit's fsync is what costs: 64 callers get 17 times as many durable writes. `lock`
+    is called first in the transaction, with its jobs.
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
     except FAILURES as error:
         # Locked for longer than the time-out, or the file cannot be written: trying each would wait for each.
-        _note(error)
+        note(error)
         for job in jobs:
             job.fail(error)
         return
     try:
+        lock(connection, jobs)
         _run_in_order(connection, jobs)
         connection.execute("COMMIT")
     except BaseException as error:  # noqa: BLE001 - it belongs to a job's caller, and the thread must live
-        _roll_back(connection)
-        if len(jobs) == 1 or isinstance(error, ConnectionLost):
-            # Lost while it was committed, it may have been done: done again, it would be done twice.
-            _note(error)
+        roll_back(connection)
+        if len(jobs) == 1 or befalls_all(error):
+            # A connection that was lost while it committed, too: it may have been done, and would be done twice.
+            note(error)
             for job in jobs:
                 job.fail(error)
         else:
             for job in jobs:
-                write_together(connection, [job])
+                write_together(connection, [job], lock)
 
 
 def _run_in_order(connection: Connection, jobs: Jobs) -> None:
@@ -245,15 +256,17 @@ def _by_kind(jobs: Iterable[Job[Any]]) -> dict[Together[Any], list[object]]:
     return kinds
 
 
-def _roll_back(connection: Connection) -> None:
+def roll_back(connection: Connection) -> None:
+    """Undo what a transaction has done, if there is one. Never raises."""
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
     except FAILURES as error:
-        _note(error)
+        note(error)
 
 
-def _note(error: BaseException) -> None:
+def note(error: BaseException) -> None:
+    """Log a failure of the database by its code: its words may hold values."""
     if isinstance(error, FAILURES):
         reason = getattr(error, "sqlite_errorname", "") or str(getattr(error, "code", ""))
         log.warning("the database refuses", error=reason or type(error).__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.resources.abc import Traversable
 
@@ -18,10 +18,11 @@ from pwreset.reset.model import ServerHealth
 from pwreset.reset.ports import Clock
 from pwreset.store import statements as sql
 from pwreset.store.bell import Bell
-from pwreset.store.clock import OffsetClock
+from pwreset.store.clock import OffsetClock, uptime
 from pwreset.store.connection import FAILURES, Connection
 from pwreset.store.lane import Jobs, Lane, read_each, write_together
 from pwreset.store.postgres_connection import STATEMENT_SECONDS, PostgresConnection, Server
+from pwreset.store.postgres_lanes import care, lock_people, read_still
 from pwreset.store.postgres_migrate import prepare, version_of
 from pwreset.store.postgres_statements import RING, TIME
 from pwreset.store.rows import micros
@@ -52,13 +53,17 @@ class PostgresStore(SqlStore):
     def __init__(self, server: Server, clock: Clock | None) -> None:
         self._server = server
         self._database_clock = OffsetClock()
-        self._clock_due = 0.0
+        self._clock_keeper: asyncio.Task[None] | None = None
         self._bell: Bell | None = None
         super().__init__(
             clock or self._database_clock,
-            _lane("store-writer", PostgresConnection(server), self._write),
-            [_lane(f"store-reader-{number}", PostgresConnection(server), read_each) for number in range(READERS)],
-            _lane("store-lister", PostgresConnection(server), read_each),
+            writer=_lane("store-writer", PostgresConnection(server), self._write),
+            carer=_lane("store-carer", PostgresConnection(server), care),
+            readers=[
+                _lane(f"store-reader-{number}", PostgresConnection(server), read_each) for number in range(READERS)
+            ],
+            lister=_lane("store-lister", PostgresConnection(server), read_still),
+            in_order=False,
         )
 
     @classmethod
@@ -71,7 +76,8 @@ class PostgresStore(SqlStore):
         """
         await asyncio.to_thread(migrate, server, migrations)
         store = cls(server, clock)
-        await store._writer.run(store._look_at_the_clock)
+        await store._read(store._look_at_the_clock)
+        store._clock_keeper = asyncio.create_task(store._keep_the_clock())
         return store
 
     @property
@@ -90,10 +96,11 @@ class PostgresStore(SqlStore):
 
     async def close(self) -> None:
         """Commit what is queued and close."""
+        if self._clock_keeper is not None:
+            self._clock_keeper.cancel()
         if self._bell is not None:
             await asyncio.to_thread(self._bell.close)
-        for lane in (self._writer, *self._readers, self._lister):
-            await lane.close()
+        await super().close()
 
     async def health(self) -> ServerHealth:
         """Whether a durable write works. Never raises."""
@@ -112,20 +119,23 @@ class PostgresStore(SqlStore):
         After the commit, as a statement of its own: within the transaction it would make all commits wait for one
         another. Lost with the connection it is made up for by their polling.
         """
-        write_together(connection, jobs)
+        write_together(connection, jobs, lock_people)
         try:
             if any(job.rings and job.failure is None for job in jobs):
                 connection.execute(RING)
-            if self._clock.monotonic() >= self._clock_due:
-                self._look_at_the_clock(connection)
         except FAILURES:
             log.debug("the database is away; what waits is found by polling")
 
+    async def _keep_the_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            with suppress(StoreUnavailable):
+                await self._read(self._look_at_the_clock)
+
     def _look_at_the_clock(self, connection: Connection) -> None:
-        before = self._database_clock.monotonic()
+        before = uptime()
         there: datetime = connection.execute(TIME).fetchone()[0]
-        self._database_clock.set(there.astimezone(UTC), before, self._database_clock.monotonic())
-        self._clock_due = before + CLOCK_SECONDS
+        self._database_clock.set(there.astimezone(UTC), before, uptime())
 
 
 def _lane(name: str, connection: PostgresConnection, run_batch: Callable[[Connection, Jobs], None]) -> Lane:

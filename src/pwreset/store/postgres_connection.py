@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,20 +13,28 @@ from typing import Any, cast
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8Dumper
 
 from pwreset.errors import SettingsError
 from pwreset.secret import Secret
 from pwreset.store.connection import ConnectionLost, Cursor, DatabaseFailed
 from pwreset.store.postgres_statements import translated
+from pwreset.store.rows import Row
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 10
 LOCK_SECONDS = 5
 # After a failed attempt the next ones fail at once for so long: a server that is silent must not hold up every call.
 PAUSE_SECONDS = 0.5
-NUL_SIGN = "\N{SYMBOL FOR NULL}"
+KEPT_STATEMENTS = 256  # ours, and the inserts of many rows (`inserts`)
+# PostgreSQL's texts hold no NUL, and a name that somebody typed may. A sign stands for it that is no character (Unicode
+# 23.7: for use inside of programs); where that comes itself, another follows.
+NUL, SIGN, ITSELF = "\0", "\ufdd0", "\ufdd1"
 LOST = "08006"  # SQLSTATE connection_failure
 _OURS = {
+    # Whatever the server's defaults are: what we answer is durable, and each statement sees what was committed before.
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read\\ committed",
     # Every statement is made for an index. On young tables, not counted yet, the planner would read all of them instead.
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -53,11 +61,15 @@ class Server:
         given = str(conninfo_to_dict(self.conninfo).get("options", ""))
         password = None if self.password is None else self.password.reveal()
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 self.conninfo, autocommit=True, options=f"{options} {given}".rstrip(), password=password
             )
         except psycopg.Error as error:
             raise ConnectionLost(error.sqlstate or LOST) from error
+        # By default the type of a number depends on its size, and each mixture of types is a prepared statement.
+        connection.adapters.register_dumper(int, Int8Dumper)
+        connection.prepared_max = KEPT_STATEMENTS
+        return connection
 
 
 def read_server(url: str, password: Secret | None, ca_file: str | None) -> Server:
@@ -91,9 +103,8 @@ def _is_local(hosts: str) -> bool:
 
 
 def _storable(parameters: Mapping[str, object] | Sequence[object]) -> Mapping[str, object] | Sequence[object]:
-    """PostgreSQL's texts hold no NUL. Only names that somebody typed can; there a sign stands for it."""
     values = parameters.values() if isinstance(parameters, Mapping) else parameters
-    if not any(isinstance(value, str) and "\0" in value for value in values):
+    if not any(type(value) is str and (NUL in value or SIGN in value) for value in values):
         return parameters
     if isinstance(parameters, Mapping):
         return {name: _without_nul(value) for name, value in parameters.items()}
@@ -101,13 +112,40 @@ def _storable(parameters: Mapping[str, object] | Sequence[object]) -> Mapping[st
 
 
 def _without_nul(value: object) -> object:
-    return value.replace("\0", NUL_SIGN) if isinstance(value, str) else value
+    return value.replace(SIGN, SIGN + ITSELF).replace(NUL, SIGN) if isinstance(value, str) else value
+
+
+def _with_nul(row: Row) -> Row:
+    if not any(type(value) is str and SIGN in value for value in row):
+        return row
+    return tuple(
+        SIGN.join(part.replace(SIGN, NUL) for part in value.split(SIGN + ITSELF)) if isinstance(value, str) else value
+        for value in row
+    )
+
+
+class _Rows:
+    """Implements `Cursor`: what a statement gave, as it was written."""
+
+    def __init__(self, cursor: psycopg.Cursor[Row]) -> None:
+        self.rowcount = cursor.rowcount
+        self._rows = iter(map(_with_nul, cursor.fetchall() if cursor.description else ()))
+
+    def fetchone(self) -> Row | None:
+        """The next row, or None."""
+        return next(self._rows, None)
+
+    def fetchall(self) -> list[Row]:
+        """All rows that are left."""
+        return list(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Row by row."""
+        return self._rows
 
 
 class PostgresConnection:
     """Implements `Connection`. Used by one thread at a time; `abort` may come from another."""
-
-    is_shared = True
 
     def __init__(self, server: Server, **settings: str) -> None:
         self._server = server
@@ -141,7 +179,7 @@ class PostgresConnection:
         live = self._live or self._connect()
         try:
             # The texts are our own constants; psycopg wants to be told so.
-            return cast("Cursor", live.execute(cast("Any", text), parameters or None))
+            return _Rows(live.execute(cast("Any", text), parameters or None))
         except psycopg.Error as error:
             code = error.sqlstate or ""
             if live.closed or live.broken:

@@ -50,18 +50,23 @@ WHERE requests.sequence = ANY(ARRAY(
 """)
 
 
-# Whole statements. Neither engine can index the other's way of comparing without regard to letter case.
+# Whole statements. Neither engine can index the other's way of comparing without regard to letter case: SQLite's NOCASE
+# knows the letters of ASCII, and so does lower() under the collation C, whatever the database's own.
 _WHOLE: Mapping[str, str] = {
     sql.LIST_BY_USER: f"""
 SELECT {REQUEST_COLUMNS} FROM requests
-WHERE (lower(user_login) = lower(:user) OR user_id = :user) AND sequence < :before
+WHERE (lower(user_login COLLATE "C") = lower(CAST(:user AS text) COLLATE "C") OR user_id = :user)
+    AND sequence < :before
 ORDER BY sequence DESC
 """,
-    sql.SETTLE_DELIVERIES: """
+    # A NUL in a detail, which jsonb has not, becomes the sign that stands for it in all texts.
+    sql.SETTLE_DELIVERIES: r"""
 UPDATE deliveries
 SET state = outcome.value->>1, settled_at = CAST(outcome.value->>2 AS bigint), attempts = deliveries.attempts + 1,
     detail = outcome.value->>3, body = ''::bytea
-FROM jsonb_array_elements(CAST(:outcomes AS jsonb)) AS outcome (value)
+FROM jsonb_array_elements(
+    CAST(replace(:outcomes, '\u0000', '\ufdd0') AS jsonb)
+) AS outcome (value)
 WHERE deliveries.id = outcome.value->>0 AND deliveries.settled_at IS NULL
 """,
     sql.END_OLDER: _end(_MINE, "<"),
@@ -75,21 +80,37 @@ SELECT {EVENT_COLUMNS} FROM events WHERE block IS NULL ORDER BY sequence LIMIT :
 """,
     sql.EVENTS_OF_BLOCK: f"SELECT {EVENT_COLUMNS} FROM events WHERE block = :number ORDER BY sequence",
     sql.DELETE_EVENTS: "DELETE FROM events WHERE block <= :number",
+    sql.ADD_BLOCK: f"""
+WITH marked AS (
+    UPDATE events SET block = :number
+    WHERE sequence = ANY(ARRAY(SELECT CAST(value AS bigint) FROM {_ITEMS.format(name="events")}))
+)
+{sql.ADD_BLOCK}
+""",
+    # Asked where there is no block: then no event may be in one. A number itself says nothing here.
+    sql.LOWEST_EVENT: "SELECT min(block) + 1 FROM events WHERE block IS NOT NULL",
 }
 
-# Advisory locks, held to the end of the transaction: of users by the hash of their name, of the chain by a number.
-LOCK_USERS = f"""
-SELECT pg_advisory_xact_lock(hashtextextended(item.value, 0)) FROM {_ITEMS.format(name="users")}
-"""
-LOCK_USER_OF_REQUEST = """
-SELECT pg_advisory_xact_lock(hashtextextended(domain || ':' || user_id, 0)) FROM requests WHERE id = :id
-"""
+# Advisory locks, held to the end of the transaction. Their keys are the same in all versions that may run side by side.
 LOCK_CHAIN = "SELECT pg_advisory_xact_lock(7023202608290001)"
 LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(7023202608290002)"
 
-MARK_EVENTS = f"""
-UPDATE events SET block = :number WHERE sequence IN (SELECT CAST(value AS bigint) FROM {_ITEMS.format(name="events")})
+# Those of people, by the hash of their name, and always in one order, so that no two transactions wait for each other.
+LOCK_PEOPLE = f"""
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended(name, 0) AS key FROM (
+        SELECT value AS name FROM {_ITEMS.format(name="people")}
+        UNION ALL
+        SELECT domain || ':' || user_id FROM requests
+        WHERE id = ANY(ARRAY(SELECT value FROM {_ITEMS.format(name="requests")}))
+        UNION ALL
+        SELECT link.domain || ':' || link.user_id FROM deliveries JOIN requests AS link ON link.id = request_id
+        WHERE deliveries.id = ANY(ARRAY(SELECT value FROM {_ITEMS.format(name="deliveries")}))
+    ) AS names ORDER BY key
+) AS keys
 """
+
+BEGIN_STILL = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 TIME = "SELECT clock_timestamp()"
 CHANNEL = "pwreset_outbox"

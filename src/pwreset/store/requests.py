@@ -9,9 +9,8 @@ from itertools import islice
 
 from pwreset.reset.model import RequestFilter, RequestState, ResetRequest
 from pwreset.store import statements as sql
-from pwreset.store.connection import Connection, is_shared
+from pwreset.store.connection import Connection
 from pwreset.store.inserts import insert
-from pwreset.store.postgres_statements import LOCK_USER_OF_REQUEST, LOCK_USERS
 from pwreset.store.rows import Parameters, as_json, micros, request_of
 
 SUPERSEDED = "superseded"
@@ -34,11 +33,6 @@ class NewRequest:
 
 def add(connection: Connection, new: Sequence[NewRequest]) -> None:
     """Write requests down, in this order."""
-    if is_shared(connection):
-        # Until the commit nobody else makes a link for one of these users: the two would not see each other, and both
-        # would live. In the order of their names, lest two wait for each other.
-        users = {f"{one.request['domain']}:{one.request['user_id']}" for one in new}
-        connection.execute(LOCK_USERS, {"users": as_json(sorted(users))})
     insert(connection, sql.ADD_REQUEST, [one.request for one in new])
     insert(connection, sql.ADD_DELIVERY, [delivery for one in new for delivery in one.deliveries])
     insert(connection, sql.ADD_EVENT, [event for one in new for event in one.events])
@@ -80,8 +74,6 @@ def get(connection: Connection, request_id: str) -> ResetRequest | None:
 
 def claim(connection: Connection, parameters: Parameters) -> bool:
     """Pending -> claimed; True for exactly one caller."""
-    if is_shared(connection):
-        connection.execute(LOCK_USER_OF_REQUEST, parameters)
     return connection.execute(sql.CLAIM_REQUEST, parameters).rowcount == 1
 
 

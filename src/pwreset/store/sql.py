@@ -24,16 +24,26 @@ T = TypeVar("T")
 class SqlStore:
     """What `pwreset.reset.ports.Store` asks for that does not depend on the engine.
 
-    `writer` runs writing units in groups, `readers` short reads, by turns, and `lister` long ones, so that a listing of
-    a large store holds up no page.
+    `writer` runs writing units in groups, `carer` those that nobody waits for (chaining, purging), `readers` short
+    reads, by turns, and `lister` long ones, so that a listing of a large store holds up no page. `in_order`: whether
+    numbers come to light in the order in which they are given, as where one process writes.
     """
 
-    def __init__(self, clock: Clock, writer: Lane, readers: Sequence[Lane], lister: Lane) -> None:
+    def __init__(
+        self, clock: Clock, *, writer: Lane, carer: Lane, readers: Sequence[Lane], lister: Lane, in_order: bool
+    ) -> None:
         self._clock = clock
         self._writer = writer
+        self._carer = carer
+        self._in_order = in_order
         self._readers = readers
         self._lister = lister
         self._turn = 0
+
+    async def close(self) -> None:
+        """Commit what is queued and close."""
+        for lane in (self._writer, self._carer, *self._readers, self._lister):
+            await lane.close()
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         self._turn = (self._turn + 1) % len(self._readers)
@@ -73,12 +83,12 @@ class SqlStore:
 
     async def supersede(self, request_id: str, now: datetime) -> int:
         """Revoke the same user's older links. Says how many died now; a claimed one dies when it is released."""
-        return await self._writer.run(lambda c: requests.supersede(c, request_id, micros(now)))
+        return await self._writer.run(lambda c: requests.supersede(c, request_id, micros(now)), link=request_id)
 
     async def claim(self, request_id: str, now: datetime, until: datetime, mark: str) -> bool:
         """Pending -> claimed, if no other link of the same user is claimed now; True for exactly one caller."""
         parameters = {"id": request_id, "now": micros(now), "until": micros(until), "mark": mark}
-        return await self._writer.run(lambda c: requests.claim(c, parameters))
+        return await self._writer.run(lambda c: requests.claim(c, parameters), link=request_id)
 
     async def release(
         self, request_id: str, now: datetime, events: Sequence[AuditEvent], *, lease: datetime | None = None
@@ -86,7 +96,7 @@ class SqlStore:
         """Claimed -> pending; or -> revoked, if it was superseded or revoked meanwhile. False: it was not claimed."""
         parameters = _of_claim(request_id, now, lease)
         lines = [event_parameters(event) for event in events]
-        return await self._writer.run(lambda c: requests.release(c, parameters, lines))
+        return await self._writer.run(lambda c: requests.release(c, parameters, lines), link=request_id)
 
     async def settle(
         self,
@@ -101,13 +111,15 @@ class SqlStore:
         parameters = _of_claim(request_id, now, lease)
         messages = [delivery_parameters(notice) for notice in notices]
         lines = [event_parameters(event) for event in events]
-        return await self._writer.run(lambda c: requests.settle(c, parameters, messages, lines), rings=bool(messages))
+        return await self._writer.run(
+            lambda c: requests.settle(c, parameters, messages, lines), rings=bool(messages), link=request_id
+        )
 
     async def revoke(self, request_id: str, now: datetime, why: str, events: Sequence[AuditEvent]) -> bool:
         """Pending -> revoked, its queued deliveries abandoned; a claimed one when it is released. False: it was dead."""
         parameters = {"id": request_id, "now": micros(now), "why": why}
         lines = [event_parameters(event) for event in events]
-        return await self._writer.run(lambda c: requests.revoke(c, parameters, lines))
+        return await self._writer.run(lambda c: requests.revoke(c, parameters, lines), link=request_id)
 
     async def expired_claims(self, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
         """Claims whose lease is over: their process died in the middle."""
@@ -160,7 +172,7 @@ class SqlStore:
         # as much as the events.
         while count == trail.EVENTS_PER_BLOCK:
             link = await self._lister.run(lambda c: trail.forge(c, key))
-            if link is None or not await self._writer.run(_attaching(link)):
+            if link is None or not await self._carer.run(_attaching(link)):
                 break
             count = len(link.events)
             chained += count
@@ -168,7 +180,7 @@ class SqlStore:
 
     async def verify_audit(self, keys: Sequence[bytes]) -> str | None:
         """The first place where chained events are not as they were written, in words; None when all are."""
-        progress = trail.Progress()
+        progress = trail.Progress(in_order=self._in_order)
         while not progress.done:
             progress = await self._lister.run(_verifying(keys, progress))
         return progress.broken
@@ -184,12 +196,12 @@ class SqlStore:
         limit, now = micros(before), self._clock.now()
         gone = {"requests": 0, "deliveries": 0, "events": 0}
         while True:
-            old, messages = await self._writer.run(lambda c: requests.delete_old(c, limit, ROWS_PER_STEP))
+            old, messages = await self._carer.run(lambda c: requests.delete_old(c, limit, ROWS_PER_STEP))
             gone["requests"] += old
             gone["deliveries"] += messages
             if old < ROWS_PER_STEP:
                 break
-        while events := await self._writer.run(lambda c: trail.purge_step(c, limit, now)):
+        while events := await self._carer.run(lambda c: trail.purge_step(c, limit, now)):
             gone["events"] += events
         return gone
 

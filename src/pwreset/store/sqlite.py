@@ -41,11 +41,14 @@ class SqliteStore(SqlStore):
         self._inode = path.stat().st_ino
         connection = connect(path)
         set_up_writer(connection)
+        writer = Lane("store-writer", connection, self._write)
         super().__init__(
             clock,
-            Lane("store-writer", connection, self._write),
-            [Lane("store-reader", connect_reader(path), read_each)],
-            Lane("store-lister", connect_reader(path), read_each),
+            writer=writer,
+            carer=writer,
+            readers=[Lane("store-reader", connect_reader(path), read_each)],
+            lister=Lane("store-lister", connect_reader(path), read_each),
+            in_order=True,
         )
 
     @classmethod
@@ -71,10 +74,7 @@ class SqliteStore(SqlStore):
 
     async def close(self) -> None:
         """Commit what is queued and close."""
-        await self._writer.close()
-        for reader in self._readers:
-            await reader.close()
-        await self._lister.close()
+        await super().close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None

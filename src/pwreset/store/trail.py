@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pwreset.reset import audit
 from pwreset.reset.model import AuditEvent
 from pwreset.store import statements as sql
 from pwreset.store.chain import Block, head_mark, is_head, is_whole, next_block
-from pwreset.store.connection import Connection, is_shared
+from pwreset.store.connection import Connection
 from pwreset.store.inserts import insert
-from pwreset.store.postgres_statements import LOCK_CHAIN, MARK_EVENTS
 from pwreset.store.rows import Parameters, Row, as_json, event_of, event_parameters
 
 NODE = "main"  # one chain for a store, whoever writes it
@@ -58,9 +57,6 @@ def forge(connection: Connection, key: bytes) -> Link | None:
 
 def attach(connection: Connection, link: Link) -> bool:
     """Write a block down, if it still is the next one."""
-    shared = is_shared(connection)
-    if shared:
-        connection.execute(LOCK_CHAIN)
     newest = _newest(connection)
     block = link.block
     if block.number != (newest.number + 1 if newest else 1):
@@ -74,11 +70,10 @@ def attach(connection: Connection, link: Link) -> bool:
             "last": block.last,
             "last_at": block.last_at,
             "digest": block.digest,
+            "events": as_json(link.events),
         },
     )
     connection.execute(sql.SET_HEAD, {"node": NODE, "number": block.number, "mark": link.mark})
-    if shared:
-        connection.execute(MARK_EVENTS, {"number": block.number, "events": as_json(link.events)})
     return True
 
 
@@ -109,6 +104,7 @@ class Progress:
     purged_to: int = 0
     broken: str | None = None
     done: bool = False
+    in_order: bool = True  # whether each block's events follow on those before
 
 
 def verify_step(connection: Connection, keys: Sequence[bytes], progress: Progress) -> Progress:
@@ -120,17 +116,17 @@ def verify_step(connection: Connection, keys: Sequence[bytes], progress: Progres
     if block is None:
         return _verify_end(connection, keys, progress)
     if block.purged:
-        return Progress(block, block.number, progress.purged_to)
+        return replace(progress, block=block, checkpoint=block.number)
     if block.number != (previous.number + 1 if previous else 1):
         return _broken(progress, f"blocks before number {block.number} are missing")
-    if not is_shared(connection) and block.first != (previous.last + 1 if previous else 1):
+    if progress.in_order and block.first != (previous.last + 1 if previous else 1):
         return _broken(progress, f"events before number {block.first} are missing")
     rows = connection.execute(
         sql.EVENTS_OF_BLOCK, {"number": block.number, "first": block.first, "last": block.last}
     ).fetchall()
     if not is_whole(keys, previous, block, rows):
         return _broken(progress, f"events {block.first} to {block.last} are not as they were written")
-    return Progress(block, progress.checkpoint, max(progress.purged_to, _purge_told(rows)))
+    return replace(progress, block=block, purged_to=max(progress.purged_to, _purge_told(rows)))
 
 
 def _verify_end(connection: Connection, keys: Sequence[bytes], progress: Progress) -> Progress:
@@ -138,20 +134,19 @@ def _verify_end(connection: Connection, keys: Sequence[bytes], progress: Progres
     head = connection.execute(sql.GET_HEAD, {"node": NODE}).fetchone()
     lowest = connection.execute(sql.LOWEST_EVENT).fetchone()[0]
     if newest is None:
-        # Where several write, a transaction that failed leaves a gap: the first number need not be 1.
-        if head is not None or (lowest is not None and lowest != 1 and not is_shared(connection)):
+        if head is not None or (lowest is not None and lowest != 1):
             return _broken(progress, "the chain is gone")
-        return Progress(done=True)
+        return replace(progress, done=True)
     if head is None or head[0] != newest.number or not is_head(keys, newest, head[1]):
         return _broken(progress, f"what came behind event {newest.last} is gone, or was put back from an old copy")
     unchained = _unchained(connection, newest)
     if progress.checkpoint > max(progress.purged_to, _purge_told(unchained)):
         return _broken(progress, f"events up to those of block {progress.checkpoint} are gone, and no purge told of it")
-    return Progress(newest, done=True)
+    return replace(progress, done=True)
 
 
 def _broken(progress: Progress, words: str) -> Progress:
-    return Progress(progress.block, broken=words, done=True)
+    return replace(progress, broken=words, done=True)
 
 
 def _purge_told(rows: Sequence[Row]) -> int:

@@ -30,7 +30,7 @@ CREATE TABLE requests (
 
 -- A person's living links (supersede, claim, settle), and all of them (list).
 CREATE INDEX requests_by_user ON requests (user_id, domain, settled_at);
-CREATE INDEX requests_by_login ON requests (lower(user_login));
+CREATE INDEX requests_by_login ON requests (lower(user_login COLLATE "C"));
 CREATE INDEX requests_by_state ON requests (domain, state, sequence);
 CREATE INDEX requests_claimed ON requests (claimed_until) WHERE state = 'claimed';
 CREATE INDEX requests_alive ON requests (expires_at) WHERE settled_at IS NULL;
