@@ -274,6 +274,19 @@ async def test_a_server_that_reads_no_more_holds_up_nobody(
         assert {type(one) for one in ended} == {DirectoryUnavailable}
 
 
+async def test_where_all_servers_hang_a_call_ends_within_the_deadline(
+    slapd: LabSlapd, directories: Directories
+) -> None:
+    async with Proxy(slapd.ldaps_uri) as first, Proxy(slapd.ldaps_uri) as second:
+        directory = directories.on(slapd, first.uri, second.uri, seconds=2 * SHORT)
+        await in_time(directory.find("jdoe"))
+        first.passes = 0
+        second.answers = 0
+        # Each attempt has its own deadline; one after the other they would take nearly twice as long.
+        with pytest.raises(DirectoryUnavailable):
+            await asyncio.wait_for(directory.find("jdoe"), 3 * SHORT)
+
+
 async def test_a_hanging_server_is_given_up_and_found_again(own_slapd: LabSlapd, directories: Directories) -> None:
     directory = directories.on(own_slapd, seconds=SHORT)
     await in_time(directory.find("jdoe"))

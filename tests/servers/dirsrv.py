@@ -42,6 +42,7 @@ from tests.servers.dirsrv_plan import (
     dn_of,
     entries,
 )
+from tests.servers.hanging import wait_until_stopped
 from tests.servers.slapd import password_of
 
 TEMPLATES = Path("/usr/share/dirsrv/data")
@@ -131,6 +132,24 @@ class LabDirsrv:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def kill(self) -> None:
+        """End the server at once, as a crash does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def pause(self) -> None:
+        """Make it hang: connections are still taken by the kernel, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        wait_until_stopped(self._process.pid)
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     @contextmanager
     def admin(self, dn: str = ADMIN_DN, password: str = ADMIN_PASSWORD) -> Iterator[Any]:

@@ -1,12 +1,18 @@
-"""A TCP proxy that makes bad weather: between a client and a server it hangs, cuts, and loses answers on demand."""
+"""A TCP proxy that makes bad weather: between a client and a server it hangs, cuts, and loses answers on demand.
+
+With a certificate of its own it ends the client's TLS and begins one of its own to the server, and so sees what is said.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+
+from pwreset.demo.authority import TlsFiles
 
 CHUNK = 65536
 
@@ -14,14 +20,20 @@ CHUNK = 65536
 class Proxy:
     """Forwards connections to the server of a URI. An async context manager; belongs to the running loop."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, tls: TlsFiles | None = None) -> None:
         parts = urlsplit(target)
         self._scheme = parts.scheme
-        self._target = (parts.hostname or "127.0.0.1", parts.port or 389)
+        self._target = (parts.hostname or "127.0.0.1", parts.port or (636 if parts.scheme == "ldaps" else 389))
         self._server: asyncio.Server | None = None
         self._port = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._context: ssl.SSLContext | None = None
+        self._to_server: ssl.SSLContext | None = None
+        if tls is not None:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(tls.certificate, tls.key)
+            self._to_server = ssl._create_unverified_context()
         # How many further connections are served; those after them are accepted and get no answer. None: all.
         self.answers: int | None = None
         # Downstream bytes that still pass; what comes after them is held back. None: all.
@@ -37,6 +49,8 @@ class Proxy:
         # The first message upstream that holds this is not forwarded, and the connection stays; `stalled` tells.
         self.stall_before: bytes | None = None
         self.stalled = False
+        # How long each piece of what the server says is on its way.
+        self.delay = 0.0
         # Bytes downstream that are changed on the way, to others of the same length.
         self.rewrites: tuple[bytes, bytes] | None = None
 
@@ -45,7 +59,7 @@ class Proxy:
         return f"{self._scheme}://127.0.0.1:{self._port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, ssl=self._context)
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -54,11 +68,15 @@ class Proxy:
     ) -> None:
         await self.stop()
 
-    async def stop(self) -> None:
-        """Refuse new connections and cut the old ones."""
+    def refuse(self) -> None:
+        """Refuse new connections, and go on with those there are."""
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    async def stop(self) -> None:
+        """Refuse new connections and cut the old ones."""
+        self.refuse()
         self.cut()
         for task in list(self._tasks):
             task.cancel()
@@ -95,7 +113,7 @@ class Proxy:
             pass
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_connection(*self._target)
+        from_server, to_server = await asyncio.open_connection(*self._target, ssl=self._to_server)
         self._writers.add(to_server)
         losing = asyncio.Event()
         up = asyncio.create_task(self._up(reader, to_server, losing))
@@ -130,6 +148,8 @@ class Proxy:
         while data := await reader.read(CHUNK):
             if losing.is_set():
                 return
+            if self.delay:
+                await asyncio.sleep(self.delay)
             if self.rewrites is not None:
                 data = data.replace(*self.rewrites)
             if self.passes is not None:

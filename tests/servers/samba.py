@@ -28,6 +28,7 @@ import ldap.dn
 
 from pwreset.demo.authority import Authority
 from tests.servers.crowd import add_crowd
+from tests.servers.hanging import wait_until_stopped
 from tests.servers.slapd import password_of
 
 REALM = "EXAMPLE.ORG"
@@ -155,6 +156,39 @@ class LabSamba:
             process.kill()
             process.wait()
 
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        self._signal("KILL")
+        process, self._process = self._process, None
+        assert process is not None
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+
+    def pause(self) -> None:
+        """Make it hang: connections are still taken by the kernel, and nothing is answered."""
+        wait_until_stopped(self._signal("STOP"))
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        self._signal("CONT")
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Restart it as a read-only domain controller for a while, which refers all changes to a writable one."""
+        before = self._folder / "before"
+        self.stop()
+        _as_root("cp", "-a", "--reflink=auto", str(self._domain), str(before))
+        try:
+            self._recipe("read-only")
+            self.start()
+            yield
+        finally:
+            self.stop()
+            _as_root("rm", "-rf", str(self._domain))
+            _as_root("mv", str(before), str(self._domain))
+            self.start()
+
     @contextmanager
     def admin(self, dn: str = ADMIN_DN, password: str = ADMIN_PASSWORD) -> Iterator[Any]:
         """A connection of the domain's administrator, or of somebody else."""
@@ -238,8 +272,7 @@ class LabSamba:
 
     def expire(self, dn: str) -> None:
         """Let the password be 400 days old, older than every policy allows."""
-        database = str(self._domain / "private" / "sam.ldb")
-        _as_root(PYTHON, "-P", str(RECIPE), str(self._folder / "smb.conf"), database, dn)
+        self._recipe("expire", dn)
 
     def disable(self, dn: str) -> None:
         self.change(dn, userAccountControl=str(NORMAL_ACCOUNT | ACCOUNT_DISABLED))
@@ -286,6 +319,17 @@ class LabSamba:
         """Log in with a wrong password so many times."""
         for _ in range(times):
             self.accepts(dn, "wrong-password")
+
+    def _recipe(self, *words: str) -> None:
+        """Change what no LDAP client can."""
+        database = str(self._domain / "private" / "sam.ldb")
+        _as_root(PYTHON, "-P", str(RECIPE), str(self._folder / "smb.conf"), database, *words)
+
+    def _signal(self, name: str) -> int:
+        """Send a signal; the pid. Where sudo stands between us and the server, it can hand on neither STOP nor KILL."""
+        pid = int(_as_root("cat", str(self._domain / "samba.pid")))
+        _as_root("bash", "-c", f"kill -{name} {pid}")
+        return pid
 
 
 def provisioned() -> Path:
@@ -372,7 +416,8 @@ def _root_prefix() -> list[str]:
     return [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
 
 
-def _as_root(*command: str, given: str = "") -> None:
+def _as_root(*command: str, given: str = "") -> str:
+    """What it says."""
     done = subprocess.run(
         [*_root_prefix(), *command],
         input=given.encode(),
@@ -383,6 +428,7 @@ def _as_root(*command: str, given: str = "") -> None:
     if done.returncode:
         said = done.stderr.decode(errors="replace")[-2000:]
         raise SambaError(f"{command[0]} failed:\n{said}")
+    return done.stdout.decode(errors="replace")
 
 
 def _program(name: str) -> str:

@@ -1,8 +1,9 @@
 """Fills a provisioned Samba domain with the tests' policies, service accounts, people and groups.
 
 Run as a program by Debian's own /usr/bin/python3, which has Samba's modules: `samba_recipe.py SMB_CONF SAM_LDB`, with
-the passwords of the accounts as JSON on standard input. With a DN behind these it lets that person's password expire,
-which no LDAP client can. It writes into the database itself.
+the passwords of the accounts as JSON on standard input. Behind these, what no LDAP client can do: `expire DN` lets that
+person's password expire; `read-only` makes the domain controller so, while it is not running. It writes into the database
+itself.
 """
 
 import json
@@ -135,6 +136,12 @@ class Recipe:
     def expire(self, dn: str) -> None:
         self.modify(dn, controls=[BYPASS], pwdLastSet=str(int(time.time()) * SECOND + EPOCH - 400 * DAY))
 
+    def be_read_only(self) -> None:
+        """What a domain controller is, it reads from the category of its own settings."""
+        found = self.db.search(self.db.get_config_basedn(), ldb.SCOPE_SUBTREE, "(objectClass=nTDSDSA)", attrs=["1.1"])
+        category = f"CN=NTDS-DSA-RO,{self.db.get_schema_basedn()}"
+        self.modify(str(found[0].dn), controls=["relax:0"], objectCategory=category)
+
     def modify(self, dn: str, controls: list[str] | None = None, **attributes: Any) -> None:
         message = ldb.Message(ldb.Dn(self.db, dn))
         for name, value in attributes.items():
@@ -151,7 +158,10 @@ class Recipe:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 3:
-        Recipe(sys.argv[1], sys.argv[2], {}).expire(sys.argv[3])
+    conf, sam, *words = sys.argv[1:]
+    if not words:
+        Recipe(conf, sam, json.load(sys.stdin)).build()
+    elif words[0] == "expire":
+        Recipe(conf, sam, {}).expire(words[1])
     else:
-        Recipe(sys.argv[1], sys.argv[2], json.load(sys.stdin)).build()
+        Recipe(conf, sam, {}).be_read_only()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections.abc import Callable, Sequence
@@ -57,6 +56,8 @@ class Pool:
     def __init__(self, name: str, domain: Domain, bind_password: Secret | None) -> None:
         self.servers = tuple(Server.read(uri, start_tls=domain.start_tls) for uri in domain.uris)
         self.seconds = domain.timeout_seconds
+        # Where there is another server to turn to, one gets its share of the deadline: the rest is for the next.
+        self._patience = self.seconds if len(self.servers) == 1 else max(1.0, self.seconds / len(self.servers))
         self._name = name
         self._bind_dn = domain.bind_dn
         self._bind_password = bind_password
@@ -77,27 +78,34 @@ class Pool:
     ) -> list[RawEntry]:
         """Entries found on a shared connection; repeated once, on a new connection, when the first one breaks.
 
-        Raises ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX; DirectoryUnavailable,
-        DirectoryMisconfigured, Overloaded.
+        All within the deadline. Raises ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX;
+        DirectoryUnavailable, DirectoryMisconfigured, Overloaded.
         """
-        for last in (False, True):
-            connection = self._open_one() or await self._opened()
-            try:
-                return await connection.search(base, scope, filter_text, attributes, size_limit)
-            except ConnectionLost as error:
-                if error.timed_out:
-                    self._mark_bad(connection.uri, Kind.TIMEOUT)
-                if last:
-                    break
-            except FOR_THE_CALLER:
-                raise
-            except PASSING as error:
-                log.warning("directory is busy", domain=self._name, uri=connection.uri, error=type(error).__name__)
-                break
-            except ldap.LDAPError as error:
-                log.exception("directory refuses a search", domain=self._name, base=base)
-                raise DirectoryMisconfigured(self._name, "it refuses our searches") from error
-        raise DirectoryUnavailable(self._name)
+        wanted = base, scope, filter_text, attributes, size_limit
+        try:
+            async with asyncio.timeout(self.seconds):
+                try:
+                    return await self._search(*wanted)
+                except ConnectionLost:
+                    return await self._search(*wanted)
+        except (ConnectionLost, TimeoutError):
+            raise DirectoryUnavailable(self._name) from None
+
+    async def _search(
+        self, base: str, scope: int, filter_text: str, attributes: Sequence[str], size_limit: int
+    ) -> list[RawEntry]:
+        """One attempt. Raises ConnectionLost, and what `search` raises."""
+        connection = self._open_one() or await self._opened()
+        try:
+            return await connection.search(base, scope, filter_text, attributes, size_limit)
+        except FOR_THE_CALLER:
+            raise
+        except PASSING as error:
+            log.warning("directory is busy", domain=self._name, uri=connection.uri, error=type(error).__name__)
+            raise DirectoryUnavailable(self._name) from None
+        except ldap.LDAPError as error:
+            log.exception("directory refuses a search", domain=self._name, base=base)
+            raise DirectoryMisconfigured(self._name, "it refuses our searches") from error
 
     async def root(self) -> RootDse:
         """What the directory says of itself, as read when a connection was made last.
@@ -202,12 +210,17 @@ class Pool:
         """A connection used before, if there is one that still answers. Writes are never repeated, so it is asked."""
         while self._resting:
             session, since = self._resting.pop()
-            if time.monotonic() - since > REST_SECONDS or self._is_read_only(session.server):
+            server = session.server
+            if time.monotonic() - since > REST_SECONDS or self._is_read_only(server) or self._is_bad(server):
                 close(session.connection)
                 continue
-            ask = functools.partial(read_root, session.connection, self.seconds)
-            with contextlib.suppress(ldap.LDAPError, TimeoutError, DirectoryUnavailable):
+            ask = functools.partial(read_root, session.connection, self._patience)
+            try:
                 return replace(session, root=await self._run(session, ask, 1, keep=True))
+            except (ldap.TIMEOUT, TimeoutError):
+                self._mark_bad(server.uri, Kind.TIMEOUT)
+            except (ldap.LDAPError, DirectoryUnavailable):
+                continue
         return None
 
     def _open_one(self) -> SharedConnection | None:
@@ -243,7 +256,10 @@ class Pool:
     async def _open(self, index: int) -> SharedConnection:
         session = await self._connect(logged_in=True)
         shared = SharedConnection(
-            session.connection, session.server.uri, self.seconds, functools.partial(self._forget, index)
+            session.connection,
+            session.server.uri,
+            self._patience,
+            functools.partial(self._forget, index, session.server.uri),
         )
         if self._closed:
             shared.close()
@@ -251,18 +267,25 @@ class Pool:
         self._shared[index] = shared
         return shared
 
-    def _forget(self, index: int) -> None:
+    def _forget(self, index: int, uri: str, *, timed_out: bool) -> None:
         self._shared[index] = None
+        if not timed_out:
+            return
+        self._mark_bad(uri, Kind.TIMEOUT)
+        if len(self.servers) > 1:
+            # What waits on the others to the same server need not wait as long: it is asked elsewhere.
+            for other in self._shared:
+                if other is not None and other.uri == uri:
+                    other.close()
 
     async def _connect(self, *, logged_in: bool, writing: bool = False) -> Session:
         """A connection to the first server that can be used, within the deadline in all."""
         self._refuse_while_quiet()
-        seconds = max(1.0, self.seconds / len(self.servers)) if len(self.servers) > 1 else self.seconds
         trouble = Trouble(Kind.TIMEOUT)
         for server in self._in_order(writing=writing):
             try:
-                work = functools.partial(self._connect_twice, server, seconds, logged_in=logged_in)
-                session = await self._threads.run(work, seconds + GRACE_SECONDS, _discard)
+                work = functools.partial(self._connect_twice, server, self._patience, logged_in=logged_in)
+                session = await self._threads.run(work, self._patience + GRACE_SECONDS, _discard)
             except TimeoutError:
                 trouble = Trouble(Kind.TIMEOUT)
             except TooManyGivenUp:
@@ -328,6 +351,9 @@ class Pool:
             return failed > 0, writing and self._is_read_only(server), failed
 
         return sorted(self.servers, key=order)
+
+    def _is_bad(self, server: Server) -> bool:
+        return self._bad_until.get(server.uri, 0.0) > time.monotonic()
 
     def _is_read_only(self, server: Server) -> bool:
         root = self._roots.get(server.uri)

@@ -8,8 +8,8 @@ thread of its own is no alternative.)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import ldap
 
@@ -24,15 +24,22 @@ MOST_UNDER_WAY = 1000
 class ConnectionLost(Exception):
     """The connection broke, or did not answer in time, before the answer came. A search may be repeated elsewhere."""
 
-    def __init__(self, *, timed_out: bool = False) -> None:
-        self.timed_out = timed_out
+    def __init__(self) -> None:
         super().__init__("connection lost")
+
+
+class OnClose(Protocol):
+    """What is told that a connection is closed, and whether for want of an answer."""
+
+    def __call__(self, *, timed_out: bool) -> None:
+        """Called once."""
+        ...
 
 
 class SharedConnection:
     """A connection of the service account for searches. Belongs to the event loop that made it."""
 
-    def __init__(self, connection: Any, uri: str, seconds: float, on_close: Callable[[], None]) -> None:
+    def __init__(self, connection: Any, uri: str, seconds: float, on_close: OnClose) -> None:
         self.uri = uri
         self.closed = False
         self._connection = connection
@@ -80,8 +87,8 @@ class SharedConnection:
         waiting, self._waiting = self._waiting, {}
         for future, _ in waiting.values():
             if not future.done():
-                future.set_exception(ConnectionLost(timed_out=timed_out))
-        self._on_close()
+                future.set_exception(ConnectionLost())
+        self._on_close(timed_out=timed_out)
 
     def _read(self) -> None:
         """Take all answers that have arrived. At least one attempt, which also notices the connection's end."""

@@ -319,7 +319,12 @@ class Domain(Section, frozen=True):
         Literal["auto", "openldap", "active-directory", "389-ds", "freeipa", "generic"],
         Meta(description="What kind of directory it is; `auto` asks the directory. Samba is `active-directory`."),
     ] = "auto"
-    timeout_seconds: Annotated[Seconds, Meta(description="Deadline for each answer of the directory.")] = 5.0
+    timeout_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Deadline for each answer of the directory. Of several servers each gets its share of it, so that there is time left for the next."
+        ),
+    ] = 5.0
     connections: Annotated[Annotated[int, Meta(ge=1, le=16)], Meta(description="Shared connections for searches.")] = 2
     public_url: Annotated[
         str | None, Meta(description="This domain's own address for links, e.g. `https://reset.example.com`.")
