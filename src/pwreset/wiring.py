@@ -23,11 +23,12 @@ from pwreset.reset.budget import DAY, spent
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import Channel
+from pwreset.reset.pace import Quota
 from pwreset.reset.ports import Clock, Transport
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_key, read_keys, write_keys
 from pwreset.reset.worker import chain, work
-from pwreset.settings import Configuration
+from pwreset.settings import Configuration, Settings
 from pwreset.settings.load import refuse_readable_by_others
 from pwreset.store.clock import SystemClock
 from pwreset.store.sqlite import SqliteStore
@@ -68,7 +69,7 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         sealer=AesGcmSealer(keys),
         keys=keys,
         counters=counters,
-        outbox=Outbox(settings.delivery.concurrency),
+        outbox=Outbox(quotas_of(settings)),
     )
     store.on_due(services.outbox.bell.set)
     try:
@@ -137,6 +138,14 @@ def transports_of(configuration: Configuration) -> dict[Channel, Transport]:
     if settings.sms.url is not None:
         transports[Channel.SMS] = HttpSmsTransport(settings.sms, configuration.sms_password)
     return transports
+
+
+def quotas_of(settings: Settings) -> dict[Channel, Quota]:
+    """What the relay and the gateway are asked at most."""
+    return {
+        Channel.MAIL: Quota(settings.mail.concurrency, settings.mail.per_minute / 60),
+        Channel.SMS: Quota(settings.sms.concurrency, settings.sms.per_second),
+    }
 
 
 async def open_store(configuration: Configuration, *, exclusive: bool) -> tuple[SqliteStore | PostgresStore, Clock]:

@@ -20,6 +20,7 @@ from pwreset.errors import DeliveryDeferred, DeliveryRefused
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import AccountState, Channel, Envelope, ServerHealth, User
+from pwreset.reset.pace import Quota
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_key
 from pwreset.settings import Configuration, Settings
@@ -156,7 +157,7 @@ class ApiWorld:
             sealer=AesGcmSealer(keys),
             keys=keys,
             counters=MemoryCounters(),
-            outbox=Outbox(16),
+            outbox=Outbox(dict.fromkeys(Channel, Quota(16))),
         )
 
     def _settle_people(self) -> None:

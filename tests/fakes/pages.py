@@ -17,7 +17,8 @@ from pwreset.delivery.messages import TemplateMessages
 from pwreset.delivery.seal import AesGcmSealer
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
-from pwreset.reset.model import AccountState, DeliveryMode, Origin, ResetRequest, User
+from pwreset.reset.model import AccountState, Channel, DeliveryMode, Origin, ResetRequest, User
+from pwreset.reset.pace import Quota
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_id, new_key, new_token
 from pwreset.secret import Secret
@@ -124,7 +125,7 @@ class PagesWorld:
             sealer=AesGcmSealer(self.keys),
             keys=self.keys,
             counters=self.counters,
-            outbox=Outbox(1),
+            outbox=Outbox(dict.fromkeys(Channel, Quota(1))),
         )
         self.app: ASGIApp = Router([*pages.routes(self.services)], default=pages.not_found(self.services))
 

@@ -21,6 +21,7 @@ class FakeTransport:
         self._deferred: set[str] = set()
         self._refused: set[str] = set()
         self._hanging: set[str] = set()
+        self._answered = asyncio.Event()
         self.sent: list[Envelope] = []
         self.reachable = True
         self.closed = False
@@ -42,6 +43,10 @@ class FakeTransport:
         for told in (self._deferred, self._refused, self._hanging):
             told.discard(address)
 
+    def answer_the_hanging(self) -> None:
+        """Answer those who wait, as `accept` and the others say by now."""
+        self._answered.set()
+
     async def send(self, envelope: Envelope) -> None:
         address = envelope.recipient.address
         await asyncio.sleep(0)  # as any real one, it lets others run
@@ -50,7 +55,7 @@ class FakeTransport:
         if address in self._hanging:
             try:
                 async with asyncio.timeout(self._deadline.total_seconds()):
-                    await asyncio.Event().wait()
+                    await self._answered.wait()
             except TimeoutError as error:
                 raise DeliveryDeferred("the fake did not answer in time") from error
         if address in self._deferred:

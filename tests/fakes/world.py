@@ -14,6 +14,7 @@ from pwreset.delivery.seal import AesGcmSealer
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import AccountState, Asker, Channel, Origin, SendRequest, SentLink, User
+from pwreset.reset.pace import Quota
 from pwreset.reset.send import send
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_key, read_token
@@ -89,10 +90,14 @@ class World:
             sealer=AesGcmSealer(keys),
             keys=keys,
             counters=MemoryCounters(),
-            outbox=Outbox(4),
+            outbox=Outbox(dict.fromkeys(Channel, Quota(4)), self.clock.monotonic),
         )
         for uid in ("jane", "john", "boss", "root"):
             self.add(a_user(uid))
+
+    def services_with(self, outbox: Outbox) -> Services:
+        """The same services with another outbox."""
+        return replace(self.services, outbox=outbox)
 
     def add(self, user: User) -> User:
         self.directory.add(user, OLD_PASSWORD)

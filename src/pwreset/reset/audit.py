@@ -34,7 +34,7 @@ class Event(Enum):
     DELIVERY_SENT = ("delivery.sent", "A message was taken by the relay or gateway.")
     DELIVERY_ABANDONED = (
         "delivery.abandoned",
-        "A message was given up: refused for good, too many attempts, or the link's time was over.",
+        "A message was given up: refused for good, or its time was over; `detail` says why.",
     )
     LOGIN_REFUSED = ("login.refused", "A manager's log-in failed; `reason` says why.")
     LOGIN_SUCCEEDED = ("login.succeeded", "A manager logged in; remembered log-ins are not told again.")

@@ -1,29 +1,33 @@
 """Use case: carry deliveries out of the outbox.
 
 A message is written down first, then handed over, then its outcome is written down; nothing waits inside a transaction.
-Two failures only: deferred (tried again later) and refused (never again). A process that dies between a relay's "yes"
-and our note of it sends that one message twice: the lease of the delivery ends and the worker takes it up again.
+Two failures only: deferred (tried again later, until the message's time is over) and refused (never again). A process
+that dies between a relay's "yes" and our note of it sends that one message twice: the lease of the delivery ends and the
+worker takes it up again. Why there is no other such moment: docs/explanation/never-lost.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
+from time import monotonic as real_time
 from typing import TYPE_CHECKING
 
 from pwreset import logs
 from pwreset.errors import DeliveryDeferred, DeliveryRefused, SealBroken, StoreUnavailable
 from pwreset.reset import audit
-from pwreset.reset.model import Channel, Content, Delivery, DeliveryState, Envelope, Settlement
+from pwreset.reset.model import AuditEvent, Channel, Content, Delivery, DeliveryState, Envelope, Settlement
+from pwreset.reset.pace import Pace, Quota
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
 
 ATTEMPT_SECONDS = 60.0  # one attempt may take no longer, whatever the transport's own deadlines add up to
 LEASE = timedelta(seconds=90)  # longer than an attempt
+WRITE_AGAIN_SECONDS = 1.0
 FIRST_ATTEMPTS_PER_SLOT = 4  # calls that may queue for a slot; beyond that the worker takes the message, in its turn
 
 log = logs.get("dispatch")
@@ -39,22 +43,37 @@ class Outcome(Enum):
 
 
 class Outbox:
-    """The attempts under way in this process: so many at once per channel, and a bell for the worker."""
+    """The attempts under way in this process, each channel for itself, and a bell for the worker.
 
-    def __init__(self, slots_per_channel: int) -> None:
-        self._slots = {channel: asyncio.Semaphore(slots_per_channel) for channel in Channel}
-        self._slots_per_channel = slots_per_channel
-        self._waiting = dict.fromkeys(Channel, 0)
+    A relay that is slow holds its own slots only: the gateway's messages go on as fast as ever.
+    """
+
+    def __init__(self, quotas: Mapping[Channel, Quota], monotonic: Callable[[], float] = real_time) -> None:
+        """`monotonic` counts the seconds of the paces."""
+        self._slots = {channel: asyncio.Semaphore(quota.at_once) for channel, quota in quotas.items()}
+        self._paces = {channel: Pace(quota.per_second, monotonic) for channel, quota in quotas.items()}
+        self._at_once = {channel: quota.at_once for channel, quota in quotas.items()}
+        self._waiting = dict.fromkeys(quotas, 0)
         self._tasks: set[asyncio.Task[Outcome]] = set()
         self.bell = asyncio.Event()
 
     def free_slots(self, channel: Channel) -> int:
         """How many deliveries of a channel the worker may take now."""
-        return max(0, self._slots_per_channel - self._waiting[channel])
+        free = max(0, self._at_once[channel] - self._waiting[channel])
+        room = self._paces[channel].room()
+        return free if room is None else min(free, room)
 
     def has_room(self, channels: Sequence[Channel]) -> bool:
         """Whether a first attempt on these channels would begin soon."""
-        return all(self._waiting[channel] < self._slots_per_channel * FIRST_ATTEMPTS_PER_SLOT for channel in channels)
+        return all(
+            self._waiting[channel] < self._at_once[channel] * FIRST_ATTEMPTS_PER_SLOT
+            and self._paces[channel].room() != 0
+            for channel in channels
+        )
+
+    def seconds_to_room(self) -> float:
+        """How long until a channel whose pace is used up has a turn again; 0 when none is."""
+        return min((wait for pace in self._paces.values() if (wait := pace.wait()) > 0), default=0.0)
 
     def start(self, delivery: Delivery, services: Services, content: Content | None = None) -> asyncio.Task[Outcome]:
         """Begin an attempt at a delivery that this process has leased; `content`, if it need not be opened first.
@@ -79,6 +98,7 @@ class Outbox:
         channel = delivery.recipient.channel
         try:
             async with self._slots[channel]:
+                await self._paces[channel].turn()
                 if services.clock.now() + timedelta(seconds=ATTEMPT_SECONDS) > delivery.due_at:
                     return Outcome.DEFERRED  # it queued for so long that its lease might end during the attempt
                 return await _attempt_and_settle(delivery, content, services)
@@ -101,13 +121,14 @@ async def _attempt_and_settle(delivery: Delivery, content: Content | None, servi
     outcome, detail = await _attempt(delivery, content, services)
     now = services.clock.now()
     attempts = delivery.attempts + 1
-    if outcome is Outcome.DEFERRED and attempts >= services.settings.delivery.attempts:
+    most = services.settings.delivery.attempts
+    if outcome is Outcome.DEFERRED and most and attempts >= most:
         outcome, detail = Outcome.REFUSED, f"{detail}; given up after {attempts} attempts"
     settlement = Settlement(
         delivery_id=delivery.id,
         state=_STATES[outcome],
         at=now,
-        due_at=now + _pause(attempts, services) if outcome is Outcome.DEFERRED else None,
+        due_at=_next_try(delivery, attempts, now, services) if outcome is Outcome.DEFERRED else None,
         detail=detail,
     )
     event = _EVENTS.get(outcome)
@@ -127,9 +148,29 @@ async def _attempt_and_settle(delivery: Delivery, content: Content | None, servi
         if event
         else []
     )
-    await services.store.settle_deliveries([settlement], events)
-    log.info("delivery", delivery=delivery.id, outcome=outcome.value, attempts=attempts, detail=detail)
+    await _write_down(settlement, events, delivery.due_at, services)
+    tell = log.warning if outcome is Outcome.REFUSED else log.info
+    tell("delivery", delivery=delivery.id, outcome=outcome.value, attempts=attempts, detail=detail)
     return outcome
+
+
+async def _write_down(
+    settlement: Settlement, events: Sequence[AuditEvent], lease: datetime, services: Services
+) -> None:
+    """Write an outcome down, again and again while the lease lasts: a message sent and not noted is sent twice.
+
+    Raises StoreUnavailable when the lease ends before the store is back.
+    """
+    while True:
+        try:
+            await services.store.settle_deliveries([settlement], events)
+        except StoreUnavailable:
+            if services.clock.now() + timedelta(seconds=WRITE_AGAIN_SECONDS) >= lease:
+                raise
+            log.warning("outcome of a delivery not written down yet", delivery=settlement.delivery_id)
+            await asyncio.sleep(WRITE_AGAIN_SECONDS)
+        else:
+            return
 
 
 _STATES = {
@@ -159,7 +200,7 @@ async def _attempt(delivery: Delivery, content: Content | None, services: Servic
 
 async def _hand_over(delivery: Delivery, content: Content | None, services: Services) -> None:
     if delivery.not_after <= services.clock.now():
-        raise DeliveryRefused("its time is over")
+        raise DeliveryRefused(f"not sent in time: {delivery.detail or 'nobody tried'}")
     transport = services.transports.get(delivery.recipient.channel)
     if transport is None:
         raise DeliveryDeferred("no transport is configured")
@@ -168,6 +209,11 @@ async def _hand_over(delivery: Delivery, content: Content | None, services: Serv
     envelope = Envelope(delivery.id, delivery.domain, delivery.recipient, content, delivery.created_at)
     async with asyncio.timeout(ATTEMPT_SECONDS):
         await transport.send(envelope)
+
+
+def _next_try(delivery: Delivery, attempts: int, now: datetime, services: Services) -> datetime:
+    """After a pause; at the message's deadline at the latest, to abandon it then and not some pause later."""
+    return min(now + _pause(attempts, services), max(now, delivery.not_after))
 
 
 def _pause(attempts: int, services: Services) -> timedelta:

@@ -108,8 +108,9 @@ async def chain(services: Services) -> None:
 async def _rest(services: Services) -> None:
     """Until the bell rings (a slot is free, a message is due at once) or the next look is due."""
     bell = services.outbox.bell
+    seconds = services.outbox.seconds_to_room()
     try:
-        async with asyncio.timeout(POLL_SECONDS):
+        async with asyncio.timeout(min(seconds, POLL_SECONDS) if seconds else POLL_SECONDS):
             await bell.wait()
     except TimeoutError:
         pass

@@ -111,14 +111,15 @@ class DeliverySettings(Section, frozen=True):
         float, Meta(ge=0, le=60, description="How long a call may wait for the first attempt; 0 never waits.")
     ] = 3.0
     attempts: Annotated[
-        Positive,
-        Meta(description="Attempts before a message is abandoned; it is abandoned at the link's expiry in any case."),
-    ] = 30
+        Count,
+        Meta(
+            description="Attempts before a message is abandoned; 0: no such limit. At the link's expiry it is abandoned in any case, a notice after seven days."
+        ),
+    ] = 0
     backoff_seconds: Annotated[
         Seconds, Meta(description="The pause after the first failed attempt; doubled each time, with jitter.")
     ] = 5.0
     max_backoff_seconds: Annotated[Seconds, Meta(description="The longest pause.")] = 900.0
-    concurrency: Annotated[Positive, Meta(description="Messages under way at once, per channel.")] = 16
 
 
 class Mail(Section, frozen=True):
@@ -143,6 +144,13 @@ class Mail(Section, frozen=True):
     ] = None
     timeout_seconds: Annotated[Seconds, Meta(description="Deadline for each step of the conversation.")] = 20.0
     connections: Annotated[Positive, Meta(description="Connections kept to the relay.")] = 4
+    concurrency: Annotated[
+        Positive,
+        Meta(description="Mails under way at once in one process, those included that wait for a connection."),
+    ] = 16
+    per_minute: Annotated[
+        Count, Meta(description="Mails handed to the relay per minute by one process, evenly spaced; 0: no limit.")
+    ] = 0
 
 
 class Sms(Section, frozen=True):
@@ -197,6 +205,15 @@ class Sms(Section, frozen=True):
         bool, Meta(description="Allow http:// off loopback. Links then travel in the clear.")
     ] = False
     timeout_seconds: Annotated[Seconds, Meta(description="Deadline for the request.")] = 15.0
+    concurrency: Annotated[Positive, Meta(description="SMS under way at once in one process.")] = 16
+    per_second: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1000,
+            description="SMS handed to the gateway per second by one process, evenly spaced, e.g. `0.5`; 0: no limit.",
+        ),
+    ] = 0.0
 
 
 class ManagerApi(Section, frozen=True):

@@ -23,9 +23,9 @@ def take(connection: Connection, channel: Channel, now: datetime, until: datetim
     """Lease what is due, oldest due first."""
     parameters = {"channel": channel.value, "now": micros(now), "limit": limit}
     taken = [delivery_of(row) for row in connection.execute(sql.DUE_DELIVERIES, parameters).fetchall()]
-    lease = micros(until)
-    for delivery in taken:
-        connection.execute(sql.LEASE_DELIVERY, {"id": delivery.id, "until": lease})
+    if taken:
+        ids = as_json([delivery.id for delivery in taken])
+        connection.execute(sql.LEASE_DELIVERIES, {"ids": ids, "until": micros(until)})
     return tuple(replace(delivery, due_at=until) for delivery in taken)
 
 

@@ -135,7 +135,7 @@ WHERE channel = :channel AND settled_at IS NULL AND due_at <= :now
 ORDER BY due_at LIMIT :limit
 """
 
-LEASE_DELIVERY = "UPDATE deliveries SET due_at = :until WHERE id = :id"
+LEASE_DELIVERIES = "UPDATE deliveries SET due_at = :until WHERE id IN (SELECT value FROM json_each(:ids))"
 
 RECLAIM_DELIVERIES = """
 UPDATE deliveries SET due_at = :now WHERE channel = :channel AND settled_at IS NULL AND due_at > :now
