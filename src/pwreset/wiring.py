@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pwreset import logs
+from pwreset.delivery.gateways import sms_transport
 from pwreset.delivery.mail import MailTransport
 from pwreset.delivery.messages import TemplateMessages
 from pwreset.delivery.seal import AesGcmSealer
-from pwreset.delivery.sms import HttpSmsTransport
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import SettingsError, StoreUnavailable
 from pwreset.reset.budget import DAY, spent
@@ -136,7 +136,7 @@ def transports_of(configuration: Configuration) -> dict[Channel, Transport]:
     if settings.mail.url is not None:
         transports[Channel.MAIL] = MailTransport(settings.mail, configuration.mail_password)
     if settings.sms.url is not None:
-        transports[Channel.SMS] = HttpSmsTransport(settings.sms, configuration.sms_password)
+        transports[Channel.SMS] = sms_transport(settings.sms, configuration.sms_password)
     return transports
 
 

@@ -1,4 +1,4 @@
-"""What every transport keeps: the fake, SMTP in its variants, the HTTP gateway."""
+"""What every transport keeps: the fake, SMTP in its variants, the HTTP gateway, a real Kannel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pwreset.delivery.gateways import sms_transport
 from pwreset.delivery.mail import MailTransport
 from pwreset.delivery.sms import HttpSmsTransport
 from pwreset.errors import DeliveryDeferred, DeliveryRefused
@@ -21,6 +22,7 @@ from pwreset.settings import Mail, Sms
 from tests.fakes.transport import FakeTransport
 from tests.servers.certificates import Authority
 from tests.servers.gateway import GatewayServer
+from tests.servers.kannel import PASSWORD, USERNAME, Kannel
 from tests.servers.smtp import SmtpServer
 
 PATIENT = 20.0
@@ -121,6 +123,35 @@ def gateway_peer(server: GatewayServer, ca_file: Path | None) -> Peer:
     )
 
 
+def kannel_peer(kannel: Kannel) -> Peer:
+    def build(seconds: float) -> Transport:
+        return sms_transport(Sms(url=kannel.url, username=USERNAME, timeout_seconds=seconds), Secret(PASSWORD))
+
+    def restart() -> None:
+        kannel.stop("smsbox")
+        kannel.start("smsbox")
+
+    def accept(_: str) -> None:
+        if kannel.paused:
+            kannel.resume("smsbox")
+        else:
+            kannel.restart()
+
+    return Peer(
+        transport=build(PATIENT),
+        address="+33612345678",
+        defer=lambda _: kannel.stop("bearerbox"),
+        refuse=lambda address: kannel.restart(denied=rf"^\{address}$"),
+        hang=lambda _: kannel.pause("smsbox"),
+        accept=accept,
+        arrived=lambda: [(message.to, message.text) for message in kannel.all_arrived()],
+        stop=lambda: kannel.stop("smsbox"),
+        start_again=lambda: kannel.start("smsbox"),
+        hang_up=restart,
+        impatient=lambda: build(IMPATIENT),
+    )
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
@@ -131,7 +162,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         "fake",
         *(
             pytest.param(kind, marks=pytest.mark.servers)
-            for kind in ("smtp", "smtp one by one", "starttls", "smtps with log-in", "http", "https")
+            for kind in ("smtp", "smtp one by one", "starttls", "smtps with log-in", "http", "https", "kannel")
         ),
     ]
 )
@@ -141,6 +172,11 @@ async def peer(request: pytest.FixtureRequest, authority: Authority) -> AsyncIte
     login = ("pwreset", "relay password")
     if kind == "fake":
         yield fake_peer()
+    elif kind == "kannel":
+        with Kannel() as kannel:
+            peer = kannel_peer(kannel)
+            yield peer
+            await peer.transport.close()
     elif kind.startswith("http"):
         tls = authority.server() if kind == "https" else None
         with GatewayServer(tls=tls) as gateway:

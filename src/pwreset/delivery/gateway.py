@@ -17,11 +17,13 @@ from xml.sax.saxutils import escape as escape_xml
 import msgspec
 
 from pwreset.delivery import tls
+from pwreset.delivery.segments import is_gsm7
 from pwreset.errors import SettingsError
 from pwreset.secret import Secret
 from pwreset.settings import Sms
 
-PLACEHOLDERS = ("to", "to_digits", "from", "text", "id", "username", "password")
+PLACEHOLDERS = ("to", "to_digits", "from", "text", "coding", "id", "username", "password")
+GSM7, UCS2 = "0", "2"  # 3GPP TS 23.038, as SMPP and Kannel name them
 _WORD = re.compile(r"\{([a-z_]+)\}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*\Z")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
@@ -66,6 +68,7 @@ class Gateway:
             "to_digits": to.removeprefix("+"),
             "from": self._settings.sender,
             "text": text,
+            "coding": GSM7 if is_gsm7(text) else UCS2,
             "id": message_id,
             "username": self._settings.username or "",
             "password": self._password.reveal() if self._password else "",

@@ -99,12 +99,12 @@ def _sms(sms: Sms) -> Iterator[Problem]:
     if not _SENDER_NUMBER.match(sms.sender) and not _SENDER_NAME.match(sms.sender):
         yield "sms.sender", "is shown by phones as a number, or as a name of at most 11 plain letters, digits and signs"
     parts = _split(sms.url)
-    if parts is None or parts.scheme not in ("https", "http"):
-        yield "sms.url", "must be an address like https://gateway.example.org/send"
+    if parts is None or parts.scheme not in ("https", "http", "kannels", "kannel"):
+        yield "sms.url", "must be an address like https://gateway.example.org/send or kannel://127.0.0.1:13013"
     elif "@" in parts.netloc:
         yield "sms.url", "must hold no log-in; use sms.username and sms.password_file"
-    elif parts.scheme == "http" and not sms.allow_plain_http and not _is_loopback(parts.hostname or ""):
-        yield "sms.url", "http:// off loopback needs allow_plain_http = true"
+    elif parts.scheme in ("http", "kannel") and not sms.allow_plain_http and not _is_loopback(parts.hostname or ""):
+        yield "sms.url", f"{parts.scheme}:// off loopback needs allow_plain_http = true"
 
 
 def _link_in_sms(settings: Settings) -> Iterator[Problem]:
