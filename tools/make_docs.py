@@ -15,6 +15,7 @@ from pathlib import Path
 from pwreset.cli import app
 from pwreset.errors import LOOKS, Family, every_error
 from pwreset.reset.audit import Event
+from pwreset.reset.findings import Part, State
 from pwreset.settings import reference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,34 @@ ERRORS_HEAD = """\
 
 Every expected failure has one reason word: callers see it in the header `Pwreset-Reason`, the log and the audit trail
 keep it. A failure that is in none of these tables is a bug; callers then get -32603 with the id of the call."""
+
+FINDINGS_HEAD = """\
+# Findings
+
+`pwreset check` looks at everything that pwreset depends on, changes nothing and sends nothing. It ends with 0 when nothing
+has failed, and with 1 when something has; with `--strict` a warning counts as a failure. For programs, `pwreset check --json`
+prints one object:
+
+```json
+{
+  "ok": false,
+  "counts": {"ok": 11, "warning": 1, "failed": 1, "untold": 0},
+  "findings": [
+    {
+      "part": "server",
+      "state": "failed",
+      "domain": "EXAMPLE",
+      "subject": "ldaps://ldap2.example.org",
+      "detail": "nothing listens there",
+      "advice": "Check the address and port in `uris`, and that the server runs."
+    }
+  ]
+}
+```
+
+`ok` is whether nothing has failed. `domain`, `subject` (a server, DN, file or person) and `advice` may be null. `part` and `state`
+are words of the tables below and stay as they are; `detail` and `advice` are sentences for people, which may change. New parts
+may come."""
 
 FAMILIES: Mapping[Family, str] = {
     Family.ASK: "The request for a link fails. `Send_Request` answers `false` with the reason in the header "
@@ -49,6 +78,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "settings.md": _note("src/pwreset/settings/sections.py") + reference.markdown(),
         FOLDER / "errors.md": _note("src/pwreset/errors.py") + errors(),
         FOLDER / "commands.md": _note("src/pwreset/commands") + commands(),
+        FOLDER / "findings.md": _note("src/pwreset/reset/findings.py") + findings(),
         FOLDER / "audit-events.md": _note("src/pwreset/reset/audit.py") + audit_events(),
     }
 
@@ -84,6 +114,13 @@ def commands() -> str:
         "| 1 | `check` found something that does not work, or `audit verify` a broken trail; also: the command line is wrong |\n"
         f"{rows}\n| 130 | interrupted with Ctrl-C |\n\n{body}\n"
     )
+
+
+def findings() -> str:
+    """What `pwreset check` looks at, and what it prints for programs."""
+    parts = "\n".join(f"| `{part.word}` | {_cell(part.meaning)} |" for part in Part)
+    states = "\n".join(f"| `{state.word}` | {_cell(state.meaning)} |" for state in State)
+    return f"{FINDINGS_HEAD}\n\n## States\n\n| state | meaning |\n|---|---|\n{states}\n\n## Parts\n\n| part | what is looked at |\n|---|---|\n{parts}\n"
 
 
 def audit_events() -> str:

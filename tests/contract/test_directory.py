@@ -18,6 +18,7 @@ from pwreset.errors import (
     UserUnknown,
     WriteDenied,
 )
+from pwreset.reset.findings import Finding, Part, State
 from pwreset.reset.model import AccountState, User
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome, Directory
@@ -26,7 +27,7 @@ from tests.contract.directory_labs import DirectoryLab, FakeLab, SlapdLab
 from tests.contract.dirsrv_lab import DirsrvLab
 from tests.contract.samba_lab import SambaLab
 from tests.servers.crowd import CROWD
-from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, LabSlapd, password_of
+from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, password_of
 
 NEW = Secret("Seven quiet lanterns, at 9")  # complex enough for every server
 HOSTILE_NAMES = (
@@ -90,6 +91,13 @@ async def refusal_of(directory: Directory, user: User, password: str) -> tuple[o
     with pytest.raises(PasswordRefused) as caught:
         await directory.set_password(user, Secret(password))
     return caught.value.rules
+
+
+async def found_on(directory: Directory, uid: str, part: Part) -> Finding:
+    """The one finding of this part about this person."""
+    findings = await directory.examine([await directory.find(uid)])
+    [finding] = [one for one in findings if one.part is part]
+    return finding
 
 
 # --- finding exactly one ---
@@ -715,29 +723,28 @@ async def test_a_group_that_is_not_there_has_no_size(lab: DirectoryLab) -> None:
 async def test_the_right_to_write_shows_without_a_change(lab: DirectoryLab) -> None:
     directory, uid = lab.directory(), lab.add_person()
     before = await directory.find_by_id((await directory.find(uid)).id)
-    assert (await directory.try_rights(uid)).ok
+    assert (await found_on(directory, uid, Part.RIGHTS)).state is State.OK
     assert await directory.find_by_id(before.id) == before
 
 
-@pytest.mark.servers
-async def test_that_the_directory_keeps_no_time_of_a_password_shows(slapd: LabSlapd) -> None:
-    lab = SlapdLab(slapd)
-    uid = lab.add_person()
-    before = await lab.directory().try_rights(uid)
-    lab.change_password_elsewhere(uid, "Changed at the help desk, 1")
-    after = await lab.directory().try_rights(uid)
-    await lab.close()
-    assert (before.ok, "ends no link" in before.detail) == (True, True)
-    assert (after.ok, after.detail) == (True, "")
-
-
 async def test_a_missing_right_to_write_shows(lab: DirectoryLab) -> None:
-    assert not (await lab.directory().try_rights(lab.add_person(writable=False))).ok
+    directory = lab.directory()
+    finding = await found_on(directory, lab.add_person(writable=False), Part.RIGHTS)
+    assert finding.state is State.FAILED
 
 
-async def test_rights_on_nobody_cannot_be_tried(lab: DirectoryLab) -> None:
-    with pytest.raises(UserUnknown):
-        await lab.directory().try_rights("nobody-has-this-name")
+async def test_rights_are_tried_on_somebody_where_nobody_is_named(lab: DirectoryLab) -> None:
+    directory = lab.directory(protected=(lab.add_group(lab.dn(lab.add_person())),))
+    lab.add_person()
+    somebody = await directory.sample()
+    assert somebody is not None
+    assert (somebody.protected, somebody.state) == (False, AccountState.ACTIVE)
+
+
+async def test_every_finding_tells_its_domain_and_the_state_of_each_server(lab: DirectoryLab) -> None:
+    findings = await lab.directory().examine(())
+    assert {finding.domain for finding in findings} == {"EXAMPLE"}
+    assert [finding.state for finding in findings if finding.part is Part.SERVER] == [State.OK]
 
 
 async def test_a_directory_that_was_asked_nothing_can_be_closed(lab: DirectoryLab) -> None:

@@ -15,6 +15,7 @@ from ldif import LDIFRecordList  # type: ignore[import-untyped]
 
 from pwreset.demo.people import person, policy, ssha, suffix_entry, unit
 from pwreset.demo.slapd import CONFIG_DN, DirectoryPlan, PrivateSlapd
+from pwreset.directory.inspection.index_lists import indexed_of
 from tests.docs.markdown import ROOT, blocks
 
 pytestmark = pytest.mark.servers
@@ -152,3 +153,15 @@ def test_other_peoples_rights_stay(slapd: PrivateSlapd) -> None:
 
 def test_the_account_is_named_in_the_settings_of_the_how_to() -> None:
     assert f'bind_dn = "{SERVICE}"' in (Path(ROOT) / "docs" / "how-to" / "openldap.md").read_text(encoding="utf-8")
+
+
+def test_the_account_reads_the_lines_on_indexes_and_nothing_else_of_the_configuration(
+    slapd: PrivateSlapd, service: Any
+) -> None:
+    told = blocks(ROOT / "docs" / "how-to" / "openldap.md")
+    with bound(slapd, CONFIG_DN, "config-secret") as connection:
+        modify(connection, told["openldap-indexes"].text)
+    found = dict(service.search_s("cn=config", ldap.SCOPE_SUBTREE))
+    assert set().union(*found.values()) == {"objectClass", "olcSuffix", "olcDbIndex"}
+    assert indexed_of(service, PEOPLE, 20.0) == indexed_of(service, SUFFIX, 20.0)
+    assert "uid" in (indexed_of(service, PEOPLE, 20.0) or ())

@@ -5,7 +5,7 @@ It passes the same contract suite as the real ones (tests/contract/test_director
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -24,6 +24,7 @@ from pwreset.errors import (
     UserUnknown,
     WriteDenied,
 )
+from pwreset.reset.findings import Finding, Part, State
 from pwreset.reset.model import AccountState, ServerHealth, User
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
@@ -210,11 +211,25 @@ class FakeDirectory:
             for dn in (*self._settings.managers, *self._settings.protected)
         }
 
-    async def try_rights(self, username: str) -> ServerHealth:
+    async def sample(self) -> User | None:
         self._answer()
-        if self._exactly_one(username).writable:
-            return ServerHealth("rights", ok=True)
-        return ServerHealth("rights", ok=False, detail="the service account may not write this person's password")
+        people = [self._user(person) for person in self.tree.people.values() if self.contains(person.user.dn)]
+        return next((user for user in people if not user.protected), next(iter(people), None))
+
+    async def examine(self, people: Sequence[User]) -> tuple[Finding, ...]:
+        servers = [
+            Finding(Part.SERVER, State.OK if one.ok else State.FAILED, one.detail, one.advice, one.name, self._domain)
+            for one in await self.health()
+        ]
+        if self.tree.weather is not Weather.FINE:
+            return (*servers, Finding(Part.RIGHTS, State.UNTOLD, "no server can be used", domain=self._domain))
+        return (*servers, *(self._rights(user) for user in people))
+
+    def _rights(self, user: User) -> Finding:
+        if self._person(user.id).writable:
+            return Finding(Part.RIGHTS, State.OK, "enough", subject=user.login, domain=self._domain)
+        words = "the service account may not write this person's password"
+        return Finding(Part.RIGHTS, State.FAILED, words, subject=user.login, domain=self._domain)
 
     async def health(self) -> tuple[ServerHealth, ...]:
         fine = self.tree.weather is not Weather.DOWN

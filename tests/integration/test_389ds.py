@@ -12,6 +12,7 @@ import pytest
 from pwreset.demo.people import entry
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import DirectoryMisconfigured, PasswordRefused, UserDisabled
+from pwreset.reset.findings import Part, State
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
@@ -386,7 +387,10 @@ async def test_no_mark_is_kept_where_the_policy_does_not_track_changes(dirsrv: L
 
 async def test_directory_manager_is_told_as_too_powerful(make: Make, dirsrv: LabDirsrv) -> None:
     directory = make(bind_dn=lab.ADMIN_DN, password=lab.ADMIN_PASSWORD)
-    assert not (await directory.try_rights(dirsrv.add_person())).ok
+    findings = await directory.examine([await directory.find(dirsrv.add_person())])
+    told = {one.part: one for one in findings}
+    assert (told[Part.ACCOUNT].state, told[Part.POLICY].state) == (State.FAILED, State.FAILED)
+    assert "Directory Manager" in told[Part.ACCOUNT].detail
 
 
 async def test_a_database_that_is_read_only_is_told_as_the_operators_business(dirsrv: LabDirsrv, make: Make) -> None:

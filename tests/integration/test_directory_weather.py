@@ -15,6 +15,7 @@ import pytest
 from pwreset.demo.authority import Authority
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import DirectoryMisconfigured, DirectoryUnavailable, OutcomeUnclear, PasswordRefused, Unavailable
+from pwreset.reset.findings import Part, State
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
@@ -459,13 +460,14 @@ async def test_a_read_only_directory_is_told_to_the_operator_and_not_as_a_bad_pa
 
 async def test_the_rootdn_as_service_account_is_told(slapd: LabSlapd, directories: Directories) -> None:
     directory = directories.on(slapd, bind_dn=ADMIN_DN, password=ADMIN_PASSWORD)
-    health = await in_time(directory.try_rights("jdoe"))
-    assert (health.ok, "rootdn" in health.detail) == (False, True)
+    told = {one.part: one for one in await in_time(directory.examine(()))}
+    assert (told[Part.ACCOUNT].state, "rootdn" in told[Part.ACCOUNT].detail) == (State.FAILED, True)
 
 
 async def test_an_account_that_may_only_read_is_told(slapd: LabSlapd, directories: Directories) -> None:
     directory = directories.on(slapd, bind_dn=READONLY_DN, password=READONLY_PASSWORD)
-    assert not (await in_time(directory.try_rights("jdoe"))).ok
+    findings = await in_time(directory.examine([await directory.find("jdoe")]))
+    assert [one.state for one in findings if one.part is Part.RIGHTS] == [State.FAILED]
 
 
 async def test_the_service_account_itself_gets_no_link(slapd: LabSlapd, directories: Directories, person: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import DirectoryMisconfigured, PasswordRefused, WriteDenied
+from pwreset.reset.findings import Part, State
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
@@ -145,7 +146,8 @@ async def test_a_wrong_password_is_wrong(directory: LdapDirectory) -> None:
 
 
 async def test_a_right_that_lldap_cannot_tell_is_not_told_as_missing(directory: LdapDirectory) -> None:
-    assert (await directory.try_rights("jdoe")).ok
+    findings = await directory.examine([await directory.find("jdoe")])
+    assert [one.state for one in findings if one.part is Part.RIGHTS] == [State.OK]
 
 
 async def test_an_identity_that_is_hidden_is_told_as_the_operators_business(
@@ -173,4 +175,5 @@ async def test_a_missing_right_is_told(slapd: LabSlapd, on_slapd: LdapDirectory)
     uid = slapd.add_person(prefix="noaccess")
     with pytest.raises(WriteDenied):
         await on_slapd.set_password(await on_slapd.find(uid), NEW)
-    assert not (await on_slapd.try_rights(uid)).ok
+    findings = await on_slapd.examine([await on_slapd.find(uid)])
+    assert [one.state for one in findings if one.part is Part.RIGHTS] == [State.FAILED]

@@ -74,6 +74,7 @@ POLICY_ATTRIBUTES = (
     "passwordMaxFailure",
     "passwordUnlock",
     "nsslapd-pwpolicy-local",
+    "passwordAdminDN",
 )
 
 

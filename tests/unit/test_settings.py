@@ -370,3 +370,14 @@ def test_settings_are_shown_without_what_may_hold_a_secret(written: Written) -> 
 
 def test_a_configuration_does_not_show_its_secrets(written: Written) -> None:
     assert "hunter2" not in repr(read(written(SMALLEST), PWRESET_MAIL_PASSWORD="hunter2"))
+
+
+@pytest.mark.parametrize("uri", ["ldap://dc1.example.org:3268", "ldaps://dc1.example.org:3269"])
+def test_the_global_catalog_alone_is_refused_since_it_writes_nothing(written: Written, uri: str) -> None:
+    with pytest.raises(SettingsError, match="global catalog"):
+        load(written(SMALLEST.replace("ldaps://ldap.example.org", uri)))
+
+
+def test_the_global_catalog_beside_a_server_that_writes_is_taken(written: Written) -> None:
+    both = SMALLEST.replace('"ldaps://ldap.example.org"', '"ldaps://dc1.example.org:3269", "ldaps://dc1.example.org"')
+    assert len(load(written(both)).settings.domains["EXAMPLE"].uris) == 2

@@ -25,23 +25,30 @@ if TYPE_CHECKING:
 def check(
     *,
     user: Annotated[
-        str | None, Parameter(help="A test person's log-in: whether our account may write his password is tried.")
+        list[str] | None,
+        Parameter(
+            negative=(),
+            help="A test person's log-in, on whom our account's rights are tried; repeat it for more, write `DOMAIN\\user` for another domain than the default one. Without it somebody is picked in each domain.",
+        ),
     ] = None,
+    strict: Annotated[bool, Parameter(negative=(), help="Let a warning count as a failure.")] = False,
     as_json: Json = False,
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Look at everything pwreset depends on: what works, what does not, and what to do about it.
 
-    Changes nothing and sends nothing. Ends with 1 when something does not work.
+    Changes nothing and sends nothing. Ends with 1 when something does not work. What `--json` prints is told in the
+    reference of findings.
     """
-    from pwreset.check import check_all, print_findings
+    from pwreset.check import check_all
+    from pwreset.check.report import exit_code, plain, print_findings
 
-    findings = run_async(check_all(config, user))
+    findings = run_async(check_all(config, user or ()))
     if as_json:
-        print_json([{"part": f.part, "ok": f.ok, "detail": f.detail, "advice": f.advice} for f in findings])
+        print_json(plain(findings))
     else:
         print_findings(findings)
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+    sys.exit(exit_code(findings, strict=strict))
 
 
 def migrate(*, config: ConfigPath = DEFAULT_CONFIG) -> None:

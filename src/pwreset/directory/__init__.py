@@ -7,7 +7,8 @@ ldap.LdapDirectory     the port, one per domain
   reading              one entry by its DN
   rootdse              what a server says of itself
   dialects             one per kind of directory: identity, states, policies, writer, table of refusals
-  diagnosis            health and rights, in words
+  diagnosis            health, in words
+  inspection           how it is set up for us, for `pwreset check`
   pool                 connections: shared ones for searches, one of its own per log-in and per write; failover
     shared             many searches under way on one connection, read by the event loop
     connection         TLS, StartTLS, deadlines, and what can go wrong with them

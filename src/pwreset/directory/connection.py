@@ -173,6 +173,28 @@ def connect(server: Server, trust: Trust, seconds: float) -> Any:
     return connection
 
 
+def certificate_shown(server: Server, seconds: float) -> bytes | None:
+    """The certificate that a server shows, DER, trusted or not: to be described. None where there is none. Blocks."""
+    until = time.monotonic() + seconds
+    try:
+        with socket.create_connection((server.host, server.port), _left(until)) as plain:
+            if server.start_tls:
+                _ask_for_tls(plain, until)
+            plain.settimeout(_left(until))
+            with shows_anything().wrap_socket(plain, server_hostname=server.host) as channel:
+                return channel.getpeercert(binary_form=True)
+    except (OSError, UnicodeError, Trouble):
+        return None
+
+
+def shows_anything() -> ssl.SSLContext:
+    """For looking at a certificate only: what is sent over such a connection, anybody may read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def log_in(connection: Any, dn: str | None, password: Secret | None, seconds: float) -> None:
     """Bind as the service account, or not at all where none is configured. Raises Trouble."""
     if dn is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -17,6 +18,9 @@ from pwreset.directory.dialects import Dialect, Names, Policies, Write
 from pwreset.directory.dialects.choose import dialect_named, dialect_of
 from pwreset.directory.entries import Entry, Reader
 from pwreset.directory.groups import Groups
+from pwreset.directory.inspection import Wants
+from pwreset.directory.inspection.examine import INSPECTORS, Examination, best_of
+from pwreset.directory.inspection.sample import some_people
 from pwreset.directory.names import is_below, read_dn
 from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, Refused, Unwilling
 from pwreset.directory.pool import Pool, Session
@@ -33,12 +37,14 @@ from pwreset.errors import (
     UserUnknown,
     WriteDenied,
 )
+from pwreset.reset.findings import Finding
 from pwreset.reset.model import AccountState, ServerHealth, User
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 from pwreset.settings.sections import Domain
 
+SAMPLE = 25  # people, of whom one is chosen
 EXACTLY_ONE = 2  # the size limit that tells one from more
 
 log = logs.get("directory")
@@ -172,12 +178,27 @@ class LdapDirectory:
             sizes[dn] = None if closure.unresolved else closure.people
         return sizes
 
-    async def try_rights(self, username: str) -> ServerHealth:
-        """See `Directory.try_rights`. Also tells a service account that may do too much."""
+    async def sample(self) -> User | None:
+        """See `Directory.sample`."""
         kind = self._kind or await self._learn()
-        user = await self.find(username)
-        seen = await diagnosis.rights(self._pool, kind.dialect, user.dn, self._settings.bind_dn)
-        return diagnosis.with_mark(seen, user)
+        inspector, wants = INSPECTORS[kind.dialect.name], self._wants(kind)
+        try:
+            raw = await self._pool.on_one(
+                lambda session: some_people(session, wants, inspector, kind.reader.attributes, SAMPLE)
+            )
+        except ldap.LDAPError:
+            raise DirectoryUnavailable(self._name) from None
+        return best_of([await self._user(kind, Entry(entry), fresh=False) for entry in raw])
+
+    async def examine(self, people: Sequence[User]) -> tuple[Finding, ...]:
+        """See `Directory.examine`."""
+        with contextlib.suppress(PwresetError):
+            self._kind = self._kind or await self._learn()
+        kind = self._kind
+        look = Examination(
+            self._pool, self._settings.dialect, self._wants(kind), None if kind is None else kind.dialect
+        )
+        return tuple(replace(finding, domain=self._name) for finding in await look.findings(people))
 
     async def close(self) -> None:
         """See `Directory.close`."""
@@ -188,6 +209,18 @@ class LdapDirectory:
     def _kind_with(self, dialect: Dialect) -> Kind:
         reader = Reader(self._name, self._settings, dialect)
         return Kind(dialect, reader, dialect.policies(self._pool, self._settings.base_dn))
+
+    def _wants(self, kind: Kind | None) -> Wants:
+        settings = self._settings
+        return Wants(
+            base_dn=settings.base_dn,
+            bind_dn=settings.bind_dn or "",
+            unlock=settings.unlock,
+            keep_must_change=settings.must_change == "keep",
+            logins=kind.reader.logins if kind is not None else settings.login_attributes or (),
+            addresses=(*settings.mail_attributes, *settings.mobile_attributes),
+            seconds=self._pool.seconds,
+        )
 
     async def _learn(self) -> Kind:
         """Ask the directory what it is, once. Raises Unavailable."""

@@ -31,6 +31,7 @@ REST_SECONDS = 60.0
 QUIET_SECONDS = 1.0
 # A blocking call knows its deadline; this is what it gets on top before its thread is given up.
 GRACE_SECONDS = 0.5
+MANY_ANSWERS = 20
 
 # [MS-ADTS] 3.1.1.3.4.3: a read-only domain controller says so.
 PARTIAL_SECRETS = "1.2.840.113556.1.4.1920"
@@ -149,8 +150,8 @@ class Pool:
         """A further connection to this server, not logged in. Blocks. Raises Trouble."""
         return connect(server, self._trust, self.seconds)
 
-    async def try_server(self, server: Server, work: Callable[[Session], T]) -> T:
-        """Connect to this server, log in, and do one thing. Raises Trouble."""
+    async def try_server(self, server: Server, work: Callable[[Session], T], *, answers: int = 1) -> T:
+        """Connect to this server, log in, and run `work`, which waits for so many answers. Raises Trouble."""
 
         def whole() -> T:
             session = self._connect_and_log_in(server, self.seconds, logged_in=True)
@@ -160,11 +161,19 @@ class Pool:
                 close(session.connection)
 
         try:
-            return await self._threads.run(whole, 2 * self.seconds + GRACE_SECONDS)
+            return await self._threads.run(whole, (1 + answers) * self.seconds + GRACE_SECONDS)
         except TimeoutError:
             raise Trouble(Kind.TIMEOUT) from None
         except TooManyGivenUp:
             raise Trouble(Kind.STUCK) from None
+
+    async def on_one(self, work: Callable[[Session], T]) -> T:
+        """Run `work`, which waits for many answers, on a new connection, logged in, to the first server that can be used.
+
+        Raises like `alone`.
+        """
+        session = await self._connect(logged_in=True)
+        return await self._run(session, functools.partial(work, session), MANY_ANSWERS, keep=False)
 
     async def close(self) -> None:
         """Close all connections; what is under way fails."""

@@ -18,6 +18,8 @@ ATTRIBUTES = (
     "defaultNamingContext",
     "rootDomainNamingContext",
     "configurationNamingContext",
+    "schemaNamingContext",
+    "monitorContext",
     "supportedControl",
     "supportedExtension",
     "supportedCapabilities",

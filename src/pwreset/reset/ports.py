@@ -6,12 +6,12 @@ Every method may raise the port's `Unavailable` failure; what else it raises is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
+from pwreset.reset.findings import Finding
 from pwreset.reset.model import (
     AuditEvent,
     Channel,
@@ -113,10 +113,14 @@ class Directory(Protocol):
         """How many people each configured `managers` and `protected` DN stands for; None: it cannot be resolved."""
         ...
 
-    async def try_rights(self, username: str) -> ServerHealth:
-        """Whether our service account may write this person's password, tried without changing anything.
+    async def sample(self) -> User | None:
+        """Somebody of the domain to try rights on, as likely as can be an ordinary person; None where nobody is found."""
+        ...
 
-        Raises UserUnknown, UserAmbiguous.
+    async def examine(self, people: Sequence[User]) -> tuple[Finding, ...]:
+        """How the directory is set up for us, found out without changing anything; rights are tried on these people.
+
+        Never raises: what cannot be looked at is a finding, too.
         """
         ...
 
@@ -344,10 +348,6 @@ class Counters(Protocol):
 
     async def forget(self, key: str) -> None:
         """Start this key anew."""
-        ...
-
-    def alone(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Hold this key, which no other process then holds: for what is looked at, done, and counted after it."""
         ...
 
 

@@ -20,6 +20,7 @@ from pwreset.settings.sections import Domain, Limits, Mail, ManagerApi, Server, 
 Problem = tuple[str, str]
 
 HIGHEST_PORT = 65535
+CATALOG_PORTS = (3268, 3269)  # [MS-ADTS] 3.1.1.3.1.10
 LINK_BEHIND_THE_ADDRESS = len("/r/") + 43  # 256 bits in base64url
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za-z0-9-]+)*\Z")  # RFC 4512, 2.5
@@ -139,6 +140,9 @@ def _domain(where: str, domain: Domain) -> Iterator[Problem]:
         yield from _public_url(f"{where}.public_url", domain.public_url)
     for uri in domain.uris:
         yield from _directory_uri(where, uri, domain)
+    if domain.dialect in ("auto", "active-directory") and all(_is_catalog(uri) for uri in domain.uris):
+        words = "name the global catalog only, which writes nothing; name a domain controller's own port, 636 or 389"
+        yield f"{where}.uris", words
     for setting in ("base_dn", "bind_dn", "managers_base_dn", "managers", "protected"):
         yield from _dns(f"{where}.{setting}", getattr(domain, setting))
     for setting in ("login_attributes", "mail_attributes", "mobile_attributes", "name_attributes"):
@@ -173,6 +177,11 @@ def _directory_uri(where: str, uri: str, domain: Domain) -> Iterator[Problem]:
         yield f"{where}.uris", "must be addresses like ldaps://ldap.example.org"
     elif parts.scheme == "ldap" and not domain.start_tls and not domain.allow_plain_ldap:
         yield f"{where}.start_tls", "ldap:// without StartTLS needs allow_plain_ldap = true"
+
+
+def _is_catalog(uri: str) -> bool:
+    parts = _split(uri)
+    return parts is not None and parts.port in CATALOG_PORTS
 
 
 def _bind(where: str, address: str) -> Iterator[Problem]:

@@ -102,10 +102,6 @@ class Dialect(Account, Protocol):
         """What a simple bind says of the password. Raises ldap.LDAPError when it says nothing."""
         ...
 
-    def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
-        """Whether our service account may write this entry's password; changes nothing. Raises ldap.LDAPError."""
-        ...
-
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """The reader of this directory's password policies."""
         ...

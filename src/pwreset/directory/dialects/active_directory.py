@@ -28,7 +28,7 @@ from pwreset.directory.dialects.ad_values import (
     written_password,
 )
 from pwreset.directory.entries import Entry
-from pwreset.directory.outcomes import DENIALS, ReadOnly, Refused, meaning_of_code
+from pwreset.directory.outcomes import ReadOnly, Refused, meaning_of_code
 from pwreset.directory.pool import PARTIAL_SECRETS, Pool
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
@@ -47,11 +47,8 @@ ENFORCE_POLICY = b"\x30\x03\x02\x01\x01"  # SEQUENCE { INTEGER 1 }
 GROUPS_AT_ONCE = 100
 NOBODY = "(!(objectClass=*))"
 READ_ONLY = "it is a read-only domain controller"
-# A value that is no password in quotation marks: refused in any case, but as forbidden without the right.
-NO_PASSWORD = b"x"
 
 NOT_RIGHT = (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX)
-REFUSALS = (ldap.UNWILLING_TO_PERFORM, ldap.CONSTRAINT_VIOLATION, ldap.INVALID_SYNTAX)
 
 
 class ActiveDirectory:
@@ -144,17 +141,6 @@ class ActiveDirectory:
         except (UnicodeError, ValueError):  # lone surrogates, NUL
             return BindOutcome.WRONG
         return BindOutcome.RIGHT
-
-    def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
-        """Write what can be no password: refused as such with the right, as forbidden without it."""
-        try:
-            message = connection.modify_ext(dn, [(ldap.MOD_REPLACE, "unicodePwd", [NO_PASSWORD])])
-            connection.result3(message, timeout=seconds)
-        except DENIALS:
-            return False
-        except REFUSALS:
-            return True
-        return True
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002 - the domain is known by the rootDSE
         """The resultant PSO, else the domain's policy."""

@@ -10,7 +10,7 @@ import ldap
 from ldap.controls.ppolicy import PasswordPolicyControl
 
 from pwreset.directory.dialects import Write
-from pwreset.directory.outcomes import DENIALS, Denied, Refused, meaning_of_code
+from pwreset.directory.outcomes import Denied, Refused, meaning_of_code
 from pwreset.directory.rootdse import RootDse
 from pwreset.reset.policy import RuleCode
 from pwreset.reset.ports import BindOutcome
@@ -71,18 +71,6 @@ def send(connection: Any, write: Write, new: bytes, controls: Sequence[Any], *, 
         raise
     except ldap.LDAPError as error:
         raise meaning(error) from error
-
-
-def may_delete_password(connection: Any, dn: str, seconds: float) -> bool:
-    """Delete a password value that is not there: refused as missing with the right, as forbidden without it."""
-    try:
-        message = connection.modify_ext(dn, [(ldap.MOD_DELETE, "userPassword", [b"{pwreset}no-such-value"])])
-        connection.result3(message, timeout=seconds)
-    except DENIALS:
-        return False
-    except (ldap.NO_SUCH_ATTRIBUTE, ldap.CONSTRAINT_VIOLATION):
-        return True
-    return True
 
 
 def meaning(error: ldap.LDAPError) -> Exception:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import ldap
-from ldap.controls import RequestControl
 from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
@@ -30,7 +29,6 @@ from pwreset.secret import Secret
 MUST_CHANGE = "19700101000000Z"  # as passwordExpirationTime
 LOCK = ("accountUnlockTime", "passwordRetryCount", "retryCountResetTime")
 QUALITY, TOO_YOUNG, HISTORY = 5, 7, 8  # draft-behera-ldap-password-policy-10, 6.2
-EFFECTIVE_RIGHTS = "1.3.6.1.4.1.42.2.27.9.5.2"  # draft-ietf-ldapext-acl-model-08, 4.2
 SETTLE_SECONDS = 2.0
 SETTLE_POLL = 0.02
 
@@ -114,18 +112,6 @@ class Dirsrv:
     def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
         """See `Dialect.try_password`."""
         return behera.try_password(connection, dn, password, seconds)
-
-    def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
-        """By the rights that the server says we have; where it does not say, by trying."""
-        me = str(connection.whoami_s())
-        control = RequestControl(EFFECTIVE_RIGHTS, True, me.encode())  # noqa: FBT003 - its own signature
-        try:
-            message = connection.search_ext(dn, ldap.SCOPE_BASE, "(objectClass=*)", ["userPassword"], 0, [control])
-            _, found, _, _ = connection.result3(message, timeout=seconds)
-        except (ldap.UNAVAILABLE_CRITICAL_EXTENSION, ldap.INSUFFICIENT_ACCESS, ldap.UNWILLING_TO_PERFORM):
-            return behera.may_delete_password(connection, dn, seconds)
-        rights = [Entry(entry).text("attributeLevelRights") for entry in found if entry[0] is not None]
-        return any("w" in one.partition("userPassword:")[2].partition(",")[0] for one in rights)
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002 - they are named by the person's entry
         """Local and global ones."""

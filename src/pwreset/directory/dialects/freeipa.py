@@ -133,10 +133,6 @@ class FreeIpa:
         overdue = entry is not None and has_ended(entry.text("krbPasswordExpiration"))
         return BindOutcome.EXPIRED if overdue else BindOutcome.RIGHT
 
-    def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
-        """By a deletion that changes nothing."""
-        return behera.may_delete_password(connection, dn, seconds)
-
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """By group, or the global one."""
         return IpaPolicies(pool, base_dn)

@@ -84,13 +84,6 @@ class Generic:
             return BindOutcome.WRONG
         return BindOutcome.RIGHT
 
-    def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
-        """By a deletion that changes nothing; true also where the server understands no such thing, as lldap."""
-        try:
-            return behera.may_delete_password(connection, dn, seconds)
-        except ldap.UNWILLING_TO_PERFORM:
-            return True
-
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002
         """None that we could read."""
         return NoPolicies()

@@ -98,10 +98,6 @@ class OpenLdap:
         """See `Dialect.try_password`."""
         return behera.try_password(connection, dn, password, seconds)
 
-    def may_write(self, connection: Any, dn: str, seconds: float) -> bool:
-        """See `Dialect.may_write`."""
-        return behera.may_delete_password(connection, dn, seconds)
-
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """slapo-ppolicy(5)."""
         return PpolicyPolicies(pool, base_dn)

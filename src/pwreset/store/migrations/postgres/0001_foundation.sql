@@ -105,11 +105,10 @@ CREATE TABLE heartbeat (
 );
 INSERT INTO heartbeat (one, at) VALUES (1, 0);
 
--- What happened under a key, for limits: when, and how many of it are allowed. The key is a digest.
+-- What happened under a key, for limits: JSON, the times in microseconds, the oldest first.
 CREATE TABLE counters (
     key TEXT PRIMARY KEY,
-    times BIGINT[] NOT NULL,
-    most BIGINT NOT NULL,
+    times TEXT NOT NULL,
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX counters_expired ON counters (expires_at);
