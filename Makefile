@@ -64,7 +64,8 @@ lock: $(UV) ## Choose versions anew within pyproject.toml and write the lock fil
 	@$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
 	@$(COMPILE) $(UPGRADE) --constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml
 	@$(COMPILE) $(UPGRADE) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
-	@for file in requirements.lock requirements-dev.lock requirements-build.lock; do \
+	@$(COMPILE) $(UPGRADE) --constraint requirements-dev.lock --extra apprise --output-file requirements-apprise.lock pyproject.toml
+	@for file in requirements.lock requirements-dev.lock requirements-build.lock requirements-apprise.lock; do \
 	    sed -i '1i $(LOCK_HEAD)' $$file; \
 	done
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -123,6 +123,14 @@ def gateway_peer(server: GatewayServer, ca_file: Path | None) -> Peer:
     )
 
 
+def apprise_peer(server: GatewayServer) -> Peer:
+    def build(seconds: float) -> Transport:
+        url = f"json://127.0.0.1:{server.port}/sms?:to={{to}}&:message=text"
+        return sms_transport(Sms(url=url, timeout_seconds=seconds), None)
+
+    return replace(gateway_peer(server, None), transport=build(PATIENT), impatient=lambda: build(IMPATIENT))
+
+
 def kannel_peer(kannel: Kannel) -> Peer:
     def build(seconds: float) -> Transport:
         return sms_transport(Sms(url=kannel.url, username=USERNAME, timeout_seconds=seconds), Secret(PASSWORD))
@@ -162,7 +170,16 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         "fake",
         *(
             pytest.param(kind, marks=pytest.mark.servers)
-            for kind in ("smtp", "smtp one by one", "starttls", "smtps with log-in", "http", "https", "kannel")
+            for kind in (
+                "smtp",
+                "smtp one by one",
+                "starttls",
+                "smtps with log-in",
+                "http",
+                "https",
+                "kannel",
+                "apprise",
+            )
         ),
     ]
 )
@@ -172,6 +189,11 @@ async def peer(request: pytest.FixtureRequest, authority: Authority) -> AsyncIte
     login = ("pwreset", "relay password")
     if kind == "fake":
         yield fake_peer()
+    elif kind == "apprise":
+        with GatewayServer() as gateway:
+            peer = apprise_peer(gateway)
+            yield peer
+            await peer.transport.close()
     elif kind == "kannel":
         with Kannel() as kannel:
             peer = kannel_peer(kannel)

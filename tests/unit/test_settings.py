@@ -363,6 +363,10 @@ def test_the_key_file_lies_beside_the_settings_file(written: Written) -> None:
     assert read(path).key_file == Path(f"{path}.key")
 
 
+def test_an_address_of_apprise_in_which_keys_may_stand_is_not_shown(written: Written) -> None:
+    assert "hunter2" not in str(shown(read(written(f"{SMALLEST}\n[sms]\nurl = 'seven://hunter2/{{to}}'\n")).settings))
+
+
 def test_settings_are_shown_without_what_may_hold_a_secret(written: Written) -> None:
     lines = "[sms]\nheaders = {Authorization = 'Bearer hunter2'}\nbody = {key = 'hunter2'}\n"
     assert "hunter2" not in str(shown(read(written(f"{SMALLEST}\n{lines}")).settings))

@@ -88,8 +88,7 @@ class HttpSmsTransport:
             if self._success is not None and not self._success.search(body):
                 raise DeliveryDeferred(f"the gateway did not confirm the message (HTTP {status}, success_pattern)")
             return
-        final = FIRST_CLIENT_ERROR <= status < FIRST_SERVER_ERROR and status not in ABOUT_OUR_SETTINGS | PASSING
-        if final:
+        if is_final(status):
             raise DeliveryRefused(f"the gateway refused the message (HTTP {status})")
         raise DeliveryDeferred(f"the gateway did not take the message (HTTP {status})")
 
@@ -98,27 +97,38 @@ class HttpSmsTransport:
 
         Never raises.
         """
-        started = monotonic()
-        context: ssl.SSLContext | None = self._tls if self._gateway.secure else None
-        trouble: tls.Trouble | None = None
-        try:
-            async with asyncio.timeout(self._settings.timeout_seconds):
-                _, writer = await asyncio.open_connection(self._gateway.host, self._gateway.port, ssl=context)
-        except (OSError, TimeoutError) as error:
-            trouble = tls.explain(error, "sms.ca_file")
-        else:
-            writer.close()
-            with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(1):
-                    await writer.wait_closed()
-        return ServerHealth(
-            self._gateway.name,
-            ok=trouble is None,
-            detail=trouble.detail if trouble else "",
-            advice=trouble.advice if trouble else "",
-            took=timedelta(seconds=monotonic() - started),
-        )
+        context = self._tls if self._gateway.secure else None
+        gateway = self._gateway
+        return await reached(gateway.name, gateway.host, gateway.port, context, self._settings.timeout_seconds)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def is_final(status: int) -> bool:
+    """Whether an HTTP status speaks of the message, so that trying again is of no use."""
+    return FIRST_CLIENT_ERROR <= status < FIRST_SERVER_ERROR and status not in ABOUT_OUR_SETTINGS | PASSING
+
+
+async def reached(name: str, host: str, port: int, context: ssl.SSLContext | None, seconds: float) -> ServerHealth:
+    """Whether a connection can be made, with TLS where there is a context. Never raises."""
+    started = monotonic()
+    trouble: tls.Trouble | None = None
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+    except (OSError, TimeoutError) as error:
+        trouble = tls.explain(error, "sms.ca_file")
+    else:
+        writer.close()
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                await writer.wait_closed()
+    return ServerHealth(
+        name,
+        ok=trouble is None,
+        detail=trouble.detail if trouble else "",
+        advice=trouble.advice if trouble else "",
+        took=timedelta(seconds=monotonic() - started),
+    )

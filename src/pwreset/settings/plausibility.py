@@ -100,8 +100,13 @@ def _sms(sms: Sms) -> Iterator[Problem]:
     if not _SENDER_NUMBER.match(sms.sender) and not _SENDER_NAME.match(sms.sender):
         yield "sms.sender", "is shown by phones as a number, or as a name of at most 11 plain letters, digits and signs"
     parts = _split(sms.url)
+    if not sms.url.startswith(("https:", "http:", "kannels:", "kannel:")) and "://" in sms.url and "{to" in sms.url:
+        return  # an address of apprise, which alone can read it
     if parts is None or parts.scheme not in ("https", "http", "kannels", "kannel"):
-        yield "sms.url", "must be an address like https://gateway.example.org/send or kannel://127.0.0.1:13013"
+        yield (
+            "sms.url",
+            "must be an address like https://gateway.example.org/send or kannel://127.0.0.1:13013, or one of apprise with {to}",
+        )
     elif "@" in parts.netloc:
         yield "sms.url", "must hold no log-in; use sms.username and sms.password_file"
     elif parts.scheme in ("http", "kannel") and not sms.allow_plain_http and not _is_loopback(parts.hostname or ""):

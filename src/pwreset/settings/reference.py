@@ -113,6 +113,8 @@ def shown(settings: Settings) -> dict[str, Any]:
         if setting.secret and not setting.name.endswith("_file"):
             table = told[setting.path.split(".")[0]]
             table[setting.name] = "***" if table[setting.name] else table[setting.name]
+    if not (told["sms"]["url"] or "http:").startswith(("http", "kannel")):
+        told["sms"]["url"] = "***"  # one of apprise, in which keys may stand
     return told
 
 

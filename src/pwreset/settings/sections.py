@@ -159,7 +159,7 @@ class Sms(Section, frozen=True):
     url: Annotated[
         str | None,
         Meta(
-            description="The gateway's address (https; plain http on loopback only, or with `allow_plain_http`). May hold {to}, {to_digits} (without the plus), {from}, {text}, {coding} (0: GSM-7, 2: UCS-2), {id}, {username}, {password}. Or kannel://HOST:PORT (kannels:// with TLS) for Kannel, of which the rest is known."
+            description="The gateway's address (https; plain http on loopback only, or with `allow_plain_http`). May hold {to}, {to_digits} (without the plus), {from}, {text}, {coding} (0: GSM-7, 2: UCS-2), {id}, {username}, {password}. Or kannel://HOST:PORT (kannels:// with TLS) for Kannel, of which the rest is known; or an apprise URL with {to} or {to_digits}, and {password} for its key."
         ),
     ] = None
     method: Annotated[Literal["POST", "GET", "PUT"], Meta(description="HTTP method.")] = "POST"
