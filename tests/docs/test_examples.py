@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pwreset.delivery.gateway import Gateway
+from pwreset.delivery.gateways import sms_transport
 from pwreset.secret import Secret
 from pwreset.settings import load
 from tests.docs.markdown import settings_examples
@@ -35,7 +35,7 @@ def written(text: str, folder: Path) -> Path:
 def test_an_example_of_settings_loads(text: str, tmp_path: Path) -> None:
     settings = load(written(text, tmp_path), {}).settings
     if settings.sms.url is not None:
-        Gateway(settings.sms, Secret("password"))
+        sms_transport(settings.sms, Secret("password"))
 
 
 def test_there_are_examples() -> None:
