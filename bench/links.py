@@ -21,12 +21,13 @@ def fill(path: Path, count: int) -> None:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -400000")
         connection.execute("BEGIN")
-        connection.executemany(ADD_REQUEST, _rows(count))
+        connection.executemany(ADD_REQUEST, rows(count))
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _rows(count: int) -> Iterator[dict[str, object]]:
+def rows(count: int) -> Iterator[dict[str, object]]:
+    """The rows of so many living links, the same each time but for the clock."""
     now = datetime.now(UTC)
     fixed = {
         "domain": "EXAMPLE",

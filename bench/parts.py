@@ -13,6 +13,7 @@ from typing import Any
 from bench.calls import LINK, batch, links, opened, send_requests, server_status
 from bench.links import fill
 from bench.load import Plan
+from bench.outbox import carry
 from bench.processes import Measured, helper, measure, memory_megabytes
 from bench.report import Report, line
 from tests.servers.service import Service, merge, running
@@ -247,6 +248,19 @@ def start(bench: Bench) -> None:
         bench.report.note(f"idle memory, {filled:,} live links, MB", idle)
 
 
+def worker(bench: Bench) -> None:
+    """The worker alone: how many mails a second it hands over, and whether its memory stays flat."""
+    count = int(100_000 * bench.pace)
+    service = bench.service(filled=1)  # for its key file; the store is filled anew
+    service.store.unlink()
+    found = carry(service.config, service.store, count)
+    bench.report.note(f"worker, {count:,} mails: mails per second", found.rate)
+    bench.report.note("worker: CPU per mail, microseconds", found.cpu_microseconds)
+    bench.report.note("worker: memory at a tenth, MB", found.at_start)
+    bench.report.note("worker: memory halfway, MB", found.halfway)
+    bench.report.note("worker: memory at the end, MB", found.at_end)
+
+
 PARTS: dict[str, Callable[[Bench], None]] = {
     "start": start,
     "none": none,
@@ -256,4 +270,5 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "pages": pages,
     "login": log_in,
     "stores": stores,
+    "worker": worker,
 }
