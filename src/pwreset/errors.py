@@ -361,6 +361,16 @@ class LinkBusy(LinkDead):
         super().__init__("This link is being used right now")
 
 
+class NoticeTooOld(LinkDead):
+    """The "it was not me" of a notice, seven days later."""
+
+    reason = "notice-too-old"
+    meaning = "The button of a notice was pressed when its seven days were over."
+
+    def __init__(self) -> None:
+        super().__init__("This message is too old")
+
+
 class FormStale(LinkDead):
     """The form token or the origin does not fit: the form belongs to another link or came from elsewhere."""
 

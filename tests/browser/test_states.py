@@ -139,6 +139,28 @@ async def failed(page: Page, site: Site) -> None:
     await _send(page, GOOD_PASSWORD)
 
 
+async def not_me(page: Page, site: Site) -> None:
+    _, request = await site.world.link()
+    token = site.world.keys.disowning_token(request.id, site.world.clock.now() + timedelta(days=7))
+    await page.goto(f"{site.address}/not-me/{token.reveal()}")
+
+
+async def not_me_done(page: Page, site: Site) -> None:
+    await not_me(page, site)
+    await _press(page)
+
+
+async def not_me_again(page: Page, site: Site) -> None:
+    await not_me_done(page, site)
+    await page.goto(page.url)
+
+
+async def not_me_too_old(page: Page, site: Site) -> None:
+    await not_me(page, site)
+    site.world.clock.advance(timedelta(days=7))
+    await _press(page)
+
+
 STEPS: list[Step] = [
     home,
     form,
@@ -161,6 +183,10 @@ STEPS: list[Step] = [
     not_found,
     method_not_allowed,
     failed,
+    not_me,
+    not_me_done,
+    not_me_again,
+    not_me_too_old,
 ]
 
 
@@ -181,6 +207,22 @@ async def test_forced_colours_and_print_show_the_form(chromium: Browser, site: S
         await form(page, site)
         await expect(page.get_by_role("button", name="Set the new password")).to_be_visible()
         await page.screenshot(path=PICTURES / "form-forced-colours.png", full_page=True)
+
+
+async def test_the_button_of_a_notice_works_by_keyboard_and_without_javascript(chromium: Browser, site: Site) -> None:
+    async with browsing(chromium, site, java_script_enabled=False) as (page, _):
+        await not_me(page, site)
+        await page.keyboard.press("Tab")
+        while await page.locator(":focus").count() == 0 or await page.locator("button:focus").count() == 0:
+            await page.keyboard.press("Tab")
+        async with page.expect_navigation():
+            await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Thank you for telling us")
+
+
+async def _press(page: Page) -> None:
+    async with page.expect_navigation():
+        await page.click("button.primary")
 
 
 async def _send(page: Page, password: str, repeat: str | None = None) -> None:

@@ -492,6 +492,38 @@ async def test_a_claimed_link_is_revoked_when_it_is_released(store: Store, clock
     assert (await state(store, request.id), await why(store, request.id)) == (RequestState.REVOKED, "user-disabled")
 
 
+async def test_a_disowned_link_and_all_living_ones_of_its_user_are_revoked_once(store: Store, clock: FakeClock) -> None:
+    noticed, other, of_john = a_request(clock.now()), a_request(clock.now()), a_request(clock.now(), user_id=JOHN)
+    for request in (noticed, other, of_john):
+        await store.add(request, [a_delivery(request)], [], supersede=False)
+    report = a_delivery(noticed, message=MessageName.DISOWNED)
+    assert await store.disown(noticed.id, clock.now(), [report], [an_event(clock.now(), "notice.disowned")])
+    assert not await store.disown(noticed.id, clock.now(), [a_delivery(noticed)], [an_event(clock.now(), "again")])
+    assert [await why(store, request.id) for request in (noticed, other, of_john)] == ["disowned", "disowned", ""]
+    waiting = [message.id for message in await store.deliveries(noticed.id) if message.state is DeliveryState.QUEUED]
+    assert waiting == [report.id]
+    assert [event.name for event in await store.audit(0, 10)] == ["notice.disowned"]
+
+
+async def test_a_used_link_is_disowned_and_stays_used(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "mark")
+    await store.settle(request.id, clock.now(), [], [])
+    assert await store.disown(request.id, clock.now(), [], [])
+    assert (await state(store, request.id), await why(store, request.id)) == (RequestState.USED, "disowned")
+
+
+async def test_a_claimed_link_that_is_disowned_is_revoked_when_it_is_released(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await store.claim(request.id, clock.now(), clock.now() + MINUTE, "mark")
+    assert await store.disown(request.id, clock.now(), [], [])
+    assert not await store.disown(request.id, clock.now(), [], [])
+    await store.release(request.id, clock.now(), [])
+    assert (await state(store, request.id), await why(store, request.id)) == (RequestState.REVOKED, "disowned")
+
+
 async def test_claims_are_told_once_their_lease_is_over(store: Store, clock: FakeClock) -> None:
     early, late = a_request(clock.now()), a_request(clock.now(), user_id=JOHN)
     for request, lease in ((late, 2 * MINUTE), (early, MINUTE)):

@@ -141,6 +141,25 @@ class FakeStore:
         self._tell(events)
         return True
 
+    async def disown(
+        self, request_id: str, now: datetime, reports: Sequence[Delivery], events: Sequence[AuditEvent]
+    ) -> bool:
+        self._refuse_if_down()
+        request = self.requests.get(request_id)
+        if request is None or "disowned" in (request.settled_why, self._doom.get(request_id)):
+            return False
+        if request.state is RequestState.CLAIMED:
+            self._doom[request_id] = "disowned"
+        elif request.state is RequestState.PENDING:
+            self._end(request, now, "disowned")
+        else:
+            self.requests[request_id] = replace(request, settled_why="disowned")
+        self._abandon(request_id, now, "the link is dead", only=MessageName.RESET_LINK)
+        self._end_others(request, now, "disowned", older_only=False)
+        self._queue(reports)
+        self._tell(events)
+        return True
+
     async def expired_claims(self, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
         self._refuse_if_down()
         over = [

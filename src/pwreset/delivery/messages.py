@@ -89,12 +89,14 @@ class TemplateMessages:
             # Not unlinked: people copy it into a log-in form, and a zero-width space in it would lock them out.
             "login": one_line(user.login),
             "link": facts.link.reveal() if facts.link else "",
+            "not_me": facts.not_me.reveal() if facts.not_me else "",
+            "handed_over": "yes" if facts.handed_over else "",
             "at": tell(facts.at, language, zone),
             "expires": tell(facts.expires_at, language, zone) if facts.expires_at else "",
         }
 
     def _short(self, template: Template, values: Mapping[str, str], comments: str) -> str:
-        """The SMS within the segments that may be paid for: without the comments, then without the help, where it grows too long.
+        """The SMS within the segments that may be paid for: without the comments, the help, the "it was not me", in this order, where it grows too long.
 
         What is left of a long title then is the link alone, or of a notice its beginning.
         """
@@ -104,6 +106,7 @@ class TemplateMessages:
             {"comments": unlinked(lines(comments), gap=" ")},
             {"comments": ""},
             {"comments": "", "help_text": ""},
+            {"comments": "", "help_text": "", "not_me": ""},
         ):
             text = template.render({**values, **less}).strip()
             if segments(text) <= most:

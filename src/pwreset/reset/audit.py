@@ -42,6 +42,10 @@ class Event(Enum):
         "audit.purged",
         "Old audit events were deleted; `up_to` is the last one's number, `block` the chain's block that was left as a checkpoint.",
     )
+    NOTICE_DISOWNED = (
+        "notice.disowned",
+        "Somebody who got a notice said that it was not him: the person's living links were revoked; `reports` mails tell of it.",
+    )
     NOTICE_IMPOSSIBLE = (
         "notice.impossible",
         "A password was set for a user without any address, so nobody could be told.",

@@ -68,6 +68,7 @@ class MessageName(Enum):
     RESET_LINK = "reset-link"
     LINK_ISSUED = "link-issued"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
+    DISOWNED = "disowned"
 
 
 class AccountState(Enum):

@@ -209,6 +209,16 @@ class Store(Protocol):
         """
         ...
 
+    async def disown(
+        self, request_id: str, now: datetime, reports: Sequence[Delivery], events: Sequence[AuditEvent]
+    ) -> bool:
+        """Mark a request as disowned, whatever its state, and revoke all living links of its user.
+
+        A used one stays used, a claimed one is revoked when it is released. False, and nothing written, when it was
+        disowned already.
+        """
+        ...
+
     async def expired_claims(self, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
         """Claims whose lease is over: their process died in the middle."""
         ...
@@ -304,7 +314,7 @@ class Messages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MessageFacts:
-    """What a template may show. `link` is absent in notices."""
+    """What a template may show. `link` is absent in notices, `not_me` elsewhere."""
 
     domain: str
     user: User
@@ -313,6 +323,8 @@ class MessageFacts:
     link: Secret | None = None
     comments: str = ""
     sender: str = ""  # who asked, as people may see it
+    not_me: Secret | None = None  # the address of the page that says "it was not me"
+    handed_over: bool = False  # the link was returned to whoever asked, and not sent
 
 
 class Sealer(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ from pwreset.reset.model import (
     SentLink,
     User,
 )
-from pwreset.reset.notices import every_address, message, sealed
+from pwreset.reset.notices import link_issued_notices, sealed
 from pwreset.reset.ports import Limit, MessageFacts
 from pwreset.reset.recipients import country_code, usable_mail, usable_mobile
 from pwreset.reset.tokens import new_id, new_token
@@ -242,7 +242,7 @@ async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Serv
     contents = _contents(facts, request, services)
     deliveries = _deliveries(contents, request, lease_until(now) if at_once else now, services)
     wait = wait_until - services.clock.monotonic() if deliveries and at_once else 0.0
-    notices = _notices(facts, request, services)
+    notices = link_issued_notices(request, facts, services)
     await services.store.add(request, [*deliveries, *notices], [_sent(plan, request)], supersede=wait <= 0)
     if notices or not at_once:  # what is begun below is none of the worker's
         services.outbox.bell.set()
@@ -325,17 +325,6 @@ def _deliveries(contents: list[Content], request: ResetRequest, due_at: datetime
             due_at=due_at,
         )
         for recipient, content in zip(request.sent_to, contents, strict=True)
-    ]
-
-
-def _notices(facts: MessageFacts, request: ResetRequest, services: Services) -> list[Delivery]:
-    """With `links.notify_on_none` the user is told of a link that somebody else was handed."""
-    if request.mode is not DeliveryMode.NONE or not services.settings.links.notify_on_none:
-        return []
-    without_link = replace(facts, link=None, comments="")
-    return [
-        message(MessageName.LINK_ISSUED, request, recipient, without_link, services)
-        for recipient in every_address(facts.user, services)
     ]
 
 

@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 
 import msgspec
@@ -24,6 +25,7 @@ from pwreset.secret import Secret
 
 TOKEN_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 KEY_BYTES = 32
+TIME_BYTES, SHORT_MAC_BYTES = 4, 16
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -78,6 +80,26 @@ class Keys:
             base64.urlsafe_b64encode(_mac(key.derive("form token"), digest)).rstrip(b"=") for key in self.keys
         ]
         return any(hmac.compare_digest(candidate, presented.encode(errors="replace")) for candidate in candidates)
+
+    def disowning_token(self, request_id: str, ends_at: datetime) -> Secret:
+        """What says "it was not me" of a request until then: its id, the end, and an HMAC of both.
+
+        43 characters, as a link's token has, and worth nothing as one.
+        """
+        plain = bytes.fromhex(request_id) + int(ends_at.timestamp()).to_bytes(TIME_BYTES, "big")
+        mac = _mac(self.newest.derive("disowning token"), plain)[:SHORT_MAC_BYTES]
+        return Secret(base64.urlsafe_b64encode(plain + mac).decode().rstrip("="))
+
+    def read_disowning(self, token: Secret) -> tuple[str, datetime] | None:
+        """The request's id and when the token ends; None when it is none of ours."""
+        whole = base64.urlsafe_b64decode(token.reveal() + "=")
+        plain, presented = whole[:-SHORT_MAC_BYTES], whole[-SHORT_MAC_BYTES:]
+        macs = [_mac(key.derive("disowning token"), plain)[:SHORT_MAC_BYTES] for key in self.keys]
+        # One spelling only: the last of 43 characters has two bits that mean nothing.
+        canonical = base64.urlsafe_b64encode(whole).decode().rstrip("=") == token.reveal()
+        if not canonical or not any(hmac.compare_digest(mac, presented) for mac in macs):
+            return None
+        return plain[:-TIME_BYTES].hex(), datetime.fromtimestamp(int.from_bytes(plain[-TIME_BYTES:], "big"), UTC)
 
 
 def new_token() -> Secret:

@@ -411,6 +411,18 @@ class Domain(Section, frozen=True):
         Literal["clear", "keep"],
         Meta(description="Whether a pending `must change` is cleared when the person has set the password."),
     ] = "clear"
+    notify_of_links: Annotated[
+        bool,
+        Meta(
+            description="Whether a person is told of every link made for the account, at all addresses of the entry that it was not sent to."
+        ),
+    ] = False
+    report_to: Annotated[
+        str | None,
+        Meta(
+            description='Who is told by mail when a person answers a notice with "it was not me", e.g. `security@example.org`; default: nobody, it is in the audit trail.'
+        ),
+    ] = None
     max_lifetime_hours: Annotated[Hours | None, Meta(description="This domain's longest lifetime of a link.")] = None
 
 

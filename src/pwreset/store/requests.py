@@ -15,6 +15,7 @@ from pwreset.store.rows import Parameters, as_json, micros, request_of
 
 SUPERSEDED = "superseded"
 PASSWORD_SET = "password-set"  # noqa: S105 - why a link died
+DISOWNED = "disowned"
 LINK_DEAD = "the link is dead"
 LINK_USED = "the link has been used"
 EXPIRED = "expired"
@@ -115,6 +116,24 @@ def revoke(connection: Connection, parameters: Parameters, events: Sequence[Para
     connection.execute(
         sql.ABANDON_DELIVERIES, {"request_id": parameters["id"], "now": parameters["now"], "detail": LINK_DEAD}
     )
+    insert(connection, sql.ADD_EVENT, events)
+    return True
+
+
+def disown(
+    connection: Connection,
+    request_id: str,
+    now: int,
+    reports: Sequence[Parameters],
+    events: Sequence[Parameters],
+) -> bool:
+    """Mark a request as disowned and end all living links of its user; True for the first one only."""
+    parameters = {"id": request_id, "now": now, "why": DISOWNED}
+    if connection.execute(sql.DISOWN_REQUEST, parameters).rowcount == 0:
+        return False
+    connection.execute(sql.ABANDON_LINKS, {"request_id": request_id, "now": now, "detail": LINK_DEAD})
+    end(connection, sql.END_OTHERS, [request_id], now, DISOWNED)
+    insert(connection, sql.ADD_DELIVERY, reports)
     insert(connection, sql.ADD_EVENT, events)
     return True
 

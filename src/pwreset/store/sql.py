@@ -121,6 +121,16 @@ class SqlStore:
         lines = [event_parameters(event) for event in events]
         return await self._writer.run(lambda c: requests.revoke(c, parameters, lines), link=request_id)
 
+    async def disown(
+        self, request_id: str, now: datetime, reports: Sequence[Delivery], events: Sequence[AuditEvent]
+    ) -> bool:
+        """Mark a request as disowned and revoke all living links of its user. False when it was so already."""
+        messages = [delivery_parameters(report) for report in reports]
+        lines = [event_parameters(event) for event in events]
+        return await self._writer.run(
+            lambda c: requests.disown(c, request_id, micros(now), messages, lines), rings=bool(messages)
+        )
+
     async def expired_claims(self, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
         """Claims whose lease is over: their process died in the middle."""
         return await self._read(lambda c: requests.expired_claims(c, now, limit))

@@ -89,6 +89,15 @@ SET settled_at = CASE state WHEN 'pending' THEN :now END,
 WHERE id = :id AND settled_at IS NULL
 """
 
+DISOWN_REQUEST = """
+UPDATE requests
+SET settled_at = CASE state WHEN 'claimed' THEN NULL ELSE coalesce(settled_at, :now) END,
+    settled_why = CASE state WHEN 'claimed' THEN '' ELSE :why END,
+    doom = CASE state WHEN 'claimed' THEN :why ELSE doom END,
+    state = CASE state WHEN 'pending' THEN 'revoked' ELSE state END
+WHERE id = :id AND settled_why <> :why AND doom <> :why
+"""
+
 EXPIRED_CLAIMS = f"""
 SELECT {REQUEST_COLUMNS} FROM requests
 WHERE state = 'claimed' AND claimed_until <= :now

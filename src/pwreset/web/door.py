@@ -24,6 +24,7 @@ from pwreset.errors import (
     LinkExpired,
     LinkUnknown,
     LinkUsed,
+    NoticeTooOld,
     OutcomeUnclear,
     PwresetError,
     WriteDenied,
@@ -58,6 +59,7 @@ class State:
 STATES: Mapping[type[PwresetError], State] = {
     LinkUnknown: State("link-unknown", 404),
     LinkUsed: State("link-used", 410),
+    NoticeTooOld: State("notice-too-old", 410),
     LinkExpired: State("link-expired", 410),
     LinkBusy: State("link-busy", 409),
     FormStale: State("form-stale", 403),
@@ -108,6 +110,22 @@ class Page:
             title=settings.title or name,
             help_text=settings.help_text or "",
             login_url=settings.login_url or "",
+        )
+
+    def serves(self, domain: str) -> bool:
+        """Whether a link of this domain may be opened under the host that the browser asked.
+
+        A domain with an address of its own is served there alone, and nothing else is served there. Otherwise the host
+        does not matter: it may be a name that only the reverse proxy uses.
+        """
+        configuration, settings = self.services.configuration, self.services.settings
+        if domain not in settings.domains:
+            return False
+        if is_under(self.request.headers, configuration.base_url(domain)):
+            return True
+        others = [other.public_url for other in settings.domains.values() if other.public_url]
+        return settings.domains[domain].public_url is None and not any(
+            is_under(self.request.headers, url) for url in others
         )
 
     def _only_domain(self) -> str | None:

@@ -3,6 +3,8 @@
     GET  /r/<token>    -> cookie, 303 ->  GET /reset/<tab>   shows the form, changes nothing
     POST /reset/<tab>  -> the password is set, 303 ->  GET /done/<tab>
 
+and, from a notice, `not_me`.
+
 GET and HEAD touch neither the link nor the password, so that link scanners and previews spend nothing (SECURITY,
 rules 1 to 8 and 18 to 23). Where a browser is sent never depends on what it sent.
 """
@@ -32,6 +34,7 @@ from pwreset.reset.redeem import OpenLink, open_link, set_password
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import read_token
 from pwreset.secret import Secret
+from pwreset.web import not_me
 from pwreset.web.door import Door, Page, address_of
 from pwreset.web.forms import PasswordForm, read_form
 from pwreset.web.render import static_files
@@ -39,7 +42,6 @@ from pwreset.web.rules import refusals_in_words, rules_in_words
 from pwreset.web.security import (
     came_from,
     drop_token,
-    is_under,
     keep_outcome,
     keep_token,
     outcome_in,
@@ -57,6 +59,7 @@ def routes(services: Services) -> list[Route]:
         Route("/r/{token:path}", Door(services, {"GET": take_link}, referrer="no-referrer")),
         Route("/reset/{tab}", Door(services, {"GET": show_form, "POST": take_form})),
         Route("/done/{tab}", Door(services, {"GET": show_done})),
+        Route("/not-me/{token:path}", Door(services, {"GET": not_me.ask, "POST": not_me.take})),
         Route("/static/{name}", static_file, methods=["GET", "HEAD"]),
     ]
 
@@ -142,7 +145,7 @@ def _token(page: Page) -> Secret:
 
 async def _open(page: Page, token: Secret) -> OpenLink:
     link = await open_link(token, page.services)
-    if not _is_served_here(page, link.request.domain):
+    if not page.serves(link.request.domain):
         raise LinkUnknown
     return link
 
@@ -158,28 +161,10 @@ async def _refuse_foreign(page: Page, token: Secret, form: PasswordForm) -> None
     ):
         raise FormStale
     request = await page.services.store.find(digests)
-    if request is None or not _is_served_here(page, request.domain):
+    if request is None or not page.serves(request.domain):
         raise LinkUnknown
     if not came_from(page.request.headers, page.services.configuration.base_url(request.domain)):
         raise FormStale
-
-
-def _is_served_here(page: Page, domain: str) -> bool:
-    """Whether a link of this domain may be opened under the host that the browser asked.
-
-    A domain with an address of its own is served there alone, and nothing else is served there. Otherwise the host does
-    not matter: it may be a name that only the reverse proxy uses.
-    """
-    configuration = page.services.configuration
-    settings = page.services.settings
-    if domain not in settings.domains:
-        return False
-    if is_under(page.request.headers, configuration.base_url(domain)):
-        return True
-    others = [other.public_url for other in settings.domains.values() if other.public_url]
-    return settings.domains[domain].public_url is None and not any(
-        is_under(page.request.headers, url) for url in others
-    )
 
 
 def _dead(page: Page, error: LinkDead) -> Response:
