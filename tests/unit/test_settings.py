@@ -205,6 +205,7 @@ def test_a_known_place_is_taken(written: Written, place: str) -> None:
             "[domains.OTHER]\nuris = ['ldaps://x']\nbase_dn = 'dc=example,dc=com'\nuser_filter = '(((x=y)'",
             "domains.OTHER.user_filter",
         ),
+        (f"{OTHER}report_to = 'a@example.org, b@example.org'", "domains.OTHER.report_to"),
         (f"{OTHER}language = 'xx'", "domains.OTHER.language: 'xx' is none of ours: en, ar,"),
         (f"{OTHER}language = 'fr-FR'", "domains.OTHER.language"),
         (f"{OTHER}language = ''", "domains.OTHER.language"),

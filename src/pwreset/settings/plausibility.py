@@ -28,6 +28,7 @@ _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za
 # characters that ASCII has too, without the two-place ones; operators take hardly more.
 _SENDER_NAME = re.compile(r"(?! )[A-Za-z0-9 !\"#$%&'()*+,./:;<=>?@_-]{1,11}(?<! )\Z")
 _SENDER_NUMBER = re.compile(r"\+?[0-9]{3,15}\Z")
+_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\Z")
 _DN = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=")
 
 
@@ -155,6 +156,8 @@ def _domain(where: str, domain: Domain) -> Iterator[Problem]:
             yield f"{where}.{setting}", "must be names of attributes, like uid"
     if (domain.user_filter or "").count("(") != (domain.user_filter or "").count(")"):
         yield f"{where}.user_filter", "has brackets that do not match; write it like (objectClass=person)"
+    if domain.report_to is not None and not _ADDRESS.match(domain.report_to):
+        yield f"{where}.report_to", "must be one mail address, like security@example.org"
     yield from _place(where, domain)
 
 
