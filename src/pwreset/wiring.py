@@ -19,6 +19,7 @@ from pwreset.delivery.messages import TemplateMessages
 from pwreset.delivery.seal import AesGcmSealer
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import SettingsError, StoreUnavailable
+from pwreset.reset.breached import BreachedList, starter_list
 from pwreset.reset.budget import DAY, spent
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
@@ -70,6 +71,7 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         keys=keys,
         counters=counters,
         outbox=Outbox(quotas_of(settings)),
+        breached=breached_list(configuration),
     )
     store.on_due(services.outbox.bell.set)
     try:
@@ -146,6 +148,19 @@ def quotas_of(settings: Settings) -> dict[Channel, Quota]:
         Channel.MAIL: Quota(settings.mail.concurrency, settings.mail.per_minute / 60),
         Channel.SMS: Quota(settings.sms.concurrency, settings.sms.per_second),
     }
+
+
+def breached_list(configuration: Configuration) -> BreachedList:
+    """The list of passwords that became known. Raises SettingsError."""
+    file = configuration.settings.password.breached_file
+    if file is None:
+        return starter_list()
+    path = configuration.path.parent / file
+    try:
+        return BreachedList.open(path)
+    except (OSError, ValueError) as error:
+        words = error.strerror if isinstance(error, OSError) else str(error)
+        raise SettingsError(f"password.breached_file: {path}: {words}") from error
 
 
 async def open_store(configuration: Configuration, *, exclusive: bool) -> tuple[SqliteStore | PostgresStore, Clock]:

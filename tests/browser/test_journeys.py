@@ -25,6 +25,18 @@ async def test_a_person_sets_a_new_password(chromium: Browser, site: Site, java_
     assert site.world.password() == GOOD_PASSWORD
 
 
+async def test_the_suggested_passphrase_is_taken_with_one_click(chromium: Browser, site: Site) -> None:
+    token, _ = await site.world.link()
+    async with browsing(chromium, site) as (page, _):
+        await page.goto(site.link(token))
+        await page.get_by_text("Suggest a password").click()
+        offered = await page.locator("#suggested").inner_text()
+        await page.get_by_role("button", name="Use this password").click()
+        await page.get_by_role("button", name="Set the new password").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text(DONE)
+    assert site.world.password() == offered
+
+
 async def test_the_token_leaves_the_address_bar_and_the_history(chromium: Browser, site: Site) -> None:
     token, _ = await site.world.link()
     async with browsing(chromium, site) as (page, _):

@@ -58,6 +58,12 @@ async def differ(page: Page, site: Site) -> None:
     await _send(page, GOOD_PASSWORD, "another")
 
 
+async def suggested(page: Page, site: Site) -> None:
+    await form(page, site)
+    await page.locator(".suggestion summary").click()
+    await page.locator("#take").click()
+
+
 async def done(page: Page, site: Site) -> None:
     await form(page, site)
     await _send(page, GOOD_PASSWORD)
@@ -168,6 +174,7 @@ STEPS: list[Step] = [
     typed,
     refused,
     differ,
+    suggested,
     done,
     link_unknown,
     link_used,

@@ -32,6 +32,7 @@ from pwreset.errors import (
 from pwreset.reset import audit
 from pwreset.reset.model import AccountState, Channel, RequestState, ResetRequest, User
 from pwreset.reset.notices import password_changed_notices
+from pwreset.reset.passphrase import suggest
 from pwreset.reset.policy import Rule, broken_rules, our_rules
 from pwreset.reset.ports import Limit
 from pwreset.reset.recipients import usable_mails, usable_mobiles
@@ -50,11 +51,12 @@ log = logs.get("redeem")
 
 @dataclass(frozen=True, slots=True)
 class OpenLink:
-    """A link that is good: whose it is and which rules (ours, then the directory's) a new password must keep."""
+    """A link that is good: whose it is, which rules (ours, then the directory's) a new password must keep, and one that does."""
 
     request: ResetRequest
     user: User
     rules: tuple[Rule, ...]
+    suggestion: str | None = None
 
 
 async def open_link(token: Secret, services: Services) -> OpenLink:
@@ -65,7 +67,8 @@ async def open_link(token: Secret, services: Services) -> OpenLink:
     """
     request = await _find(token, services)
     user = await _user(request, services)
-    return OpenLink(request, user, await _rules(user, services))
+    rules = await _rules(user, services)
+    return OpenLink(request, user, rules, _suggestion(user, rules, services))
 
 
 async def set_password(token: Secret, password: Secret, address: str, services: Services) -> User:
@@ -82,7 +85,7 @@ async def set_password(token: Secret, password: Secret, address: str, services: 
     except LinkUnknown as death:
         await _bury(request, address, death, services)
         raise
-    broken = broken_rules(password, user, services.settings.password)
+    broken = broken_rules(password, user, services.policy, services.breached)
     if broken:
         raise PasswordRefused(broken)
     now = services.clock.now()
@@ -165,7 +168,14 @@ async def _rules(user: User, services: Services) -> tuple[Rule, ...]:
         theirs = await services.directories[user.domain].rules(user)
     except Unavailable:
         theirs = ()
-    return our_rules(services.settings.password, theirs)
+    return our_rules(services.policy, theirs)
+
+
+def _suggestion(user: User, rules: tuple[Rule, ...], services: Services) -> str | None:
+    if not services.settings.password.suggest:
+        return None
+    policy = replace(services.policy, min_strength=0)  # its words are random, which no estimate knows better
+    return suggest(rules, lambda text: not broken_rules(Secret(text), user, policy, services.breached))
 
 
 async def _limit_tries(request: ResetRequest, services: Services) -> None:

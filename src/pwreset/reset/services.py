@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pwreset.errors import DomainMissing, DomainUnknown
+from pwreset.reset.breached import BreachedList, starter_list
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.managers import LogIns
 from pwreset.reset.model import Channel
+from pwreset.reset.policy import Policy, policy_of
 from pwreset.reset.ports import Clock, Counters, Directory, Messages, Sealer, Store, Transport
 from pwreset.reset.tokens import Keys
 from pwreset.settings import Configuration, Settings
@@ -29,11 +31,17 @@ class Services:
     counters: Counters
     outbox: Outbox
     log_ins: LogIns = field(default_factory=LogIns)
+    breached: BreachedList = field(default_factory=starter_list)
 
     @property
     def settings(self) -> Settings:
         """The settings file."""
         return self.configuration.settings
+
+    @property
+    def policy(self) -> Policy:
+        """Our own rules for passwords."""
+        return policy_of(self.settings.password)
 
     def domain_name(self, wanted: str | None) -> str:
         """The configured name of a domain, without regard to letter case. Raises DomainUnknown, DomainMissing."""

@@ -15,13 +15,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS
 
 from pwreset.languages import available
-from pwreset.settings.sections import Domain, Limits, Mail, ManagerApi, Server, Settings, Sms
+from pwreset.settings.sections import Domain, Limits, Mail, ManagerApi, Password, Server, Settings, Sms
 
 Problem = tuple[str, str]
 
 HIGHEST_PORT = 65535
 CATALOG_PORTS = (3268, 3269)  # [MS-ADTS] 3.1.1.3.1.10
 LINK_BEHIND_THE_ADDRESS = len("/r/") + 43  # 256 bits in base64url
+LONGEST_PASSWORD = 256
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za-z0-9-]+)*\Z")  # RFC 4512, 2.5
 # 3GPP TS 23.040, 9.1.2.5: an alphanumeric address has eleven places of the GSM alphabet. These are those of its
@@ -43,8 +44,21 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _manager_api(settings.manager_api)
     yield from _limits(settings.limits)
     yield from _link_in_sms(settings)
+    yield from _password(settings.password)
     for name, domain in settings.domains.items():
         yield from _domain(f"domains.{name}", domain)
+
+
+def _password(password: Password) -> Iterator[Problem]:
+    for length in password.kinds_below_length:
+        if not (length.isascii() and length.isdecimal() and 1 < int(length) <= LONGEST_PASSWORD):
+            yield "password.kinds_below_length", f"{length!r} is no length between 2 and {LONGEST_PASSWORD}"
+    if (
+        password.min_length is not None
+        and password.max_length is not None
+        and password.min_length > password.max_length
+    ):
+        yield "password", "min_length is above max_length"
 
 
 def _public_url(where: str, url: str) -> Iterator[Problem]:

@@ -281,19 +281,59 @@ class Limits(Section, frozen=True):
     ] = ()
 
 
-class Password(Section, frozen=True):
-    """Our own rules, before the directory's and never instead of them."""
+Least = Annotated[int, Meta(ge=0, le=20)]
 
+
+class Password(Section, frozen=True):
+    """Our own rules, before the directory's and never instead of them. What is not set is as the profile has it."""
+
+    profile: Annotated[
+        Literal["nist", "asvs", "directory-only"],
+        Meta(
+            description="`nist` (SP 800-63B-4): 15 characters, nothing common, breached or easily guessed, no own names. `asvs` (OWASP ASVS 4.0.3, V2.1): the same with 12 to 128 characters. `directory-only`: whatever the directory takes."
+        ),
+    ] = "nist"
     min_length: Annotated[
-        int, Meta(ge=1, le=128, description="Shortest password in characters (NIST SP 800-63B-4: 15).")
-    ] = 15
-    max_length: Annotated[int, Meta(ge=64, le=256, description="Longest password in characters.")] = 256
+        Annotated[int, Meta(ge=1, le=128)] | None, Meta(description="Shortest password in characters.")
+    ] = None
+    max_length: Annotated[
+        Annotated[int, Meta(ge=64, le=256)] | None, Meta(description="Longest password in characters.")
+    ] = None
     min_strength: Annotated[
-        int, Meta(ge=0, le=4, description="Least zxcvbn score, 0 to 4; 0 switches the estimate off.")
-    ] = 2
+        Annotated[int, Meta(ge=0, le=4)] | None,
+        Meta(description="Least zxcvbn score, 0 to 4; 0 switches the estimate off."),
+    ] = None
     forbid_context: Annotated[
-        bool, Meta(description="Refuse passwords made of the person's own names and addresses.")
-    ] = True
+        bool | None, Meta(description="Refuse passwords made of the person's own names and addresses.")
+    ] = None
+    refuse_breached: Annotated[
+        bool | None, Meta(description="Refuse passwords that are in the list of those that became known.")
+    ] = None
+    breached_file: Annotated[
+        str | None,
+        Meta(
+            description="That list, made by `pwreset breached build`; default: the 30,000 most common passwords, which ship with pwreset."
+        ),
+    ] = None
+    min_digits: Annotated[Least, Meta(description="Least number of digits.")] = 0
+    min_capitals: Annotated[Least, Meta(description="Least number of capital letters.")] = 0
+    min_small_letters: Annotated[Least, Meta(description="Least number of small letters.")] = 0
+    min_signs: Annotated[Least, Meta(description="Least number of characters that are no letters and no digits.")] = 0
+    min_kinds: Annotated[
+        Annotated[int, Meta(ge=0, le=4)],
+        Meta(description="Least number of kinds out of small letters, capital letters, digits, others."),
+    ] = 0
+    kinds_below_length: Annotated[
+        dict[str, Annotated[int, Meta(ge=1, le=4)]],
+        Meta(
+            description="The same for passwords shorter than so many characters, so that long ones may be simple: a table of lengths and kinds, such as 4 kinds below 12 and 3 below 20."
+        ),
+    ] = {}
+    forbidden_words: Annotated[
+        tuple[Annotated[str, Meta(min_length=3, max_length=40)], ...],
+        Meta(description="Words that no password may hold, whatever their letter case; people are told them."),
+    ] = ()
+    suggest: Annotated[bool, Meta(description="Whether the page offers a passphrase of five random words.")] = True
 
 
 class Log(Section, frozen=True):

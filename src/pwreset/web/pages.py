@@ -198,6 +198,7 @@ def _form(
         "rules": rules,
         "context_words": sorted(context_of(link.user)) if any(r.code == RuleCode.CONTEXT.value for r in rules) else [],
         "form_token": page.services.keys.form_token(page.services.keys.digests(token)[0]),
+        "suggestion": link.suggestion,
         "broken": broken,
         "differ": isinstance(error, PasswordsDiffer),
     }

@@ -19,11 +19,13 @@ _MINUTES_PER_DAY = 24 * _MINUTES_PER_HOUR
 
 @dataclass(frozen=True, slots=True)
 class RuleWords:
-    """One rule as a page shows it; code and number let the page's script judge it while one types."""
+    """One rule as a page shows it; code, numbers and what is forbidden let the page's script judge it while one types."""
 
     code: str
     number: int | None
     words: str
+    below: int | None = None
+    forbidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ _TO_KEEP: Mapping[RuleCode, _Phrases] = {
     RuleCode.MIN_LENGTH: counted("At least %(number)s character", "At least %(number)s characters"),
     RuleCode.MAX_LENGTH: counted("At most %(number)s character", "At most %(number)s characters"),
     RuleCode.TOO_COMMON: plain("Not a common password, and not easily guessed"),
+    RuleCode.BREACHED: plain("Not a password that has become known in a data breach"),
     RuleCode.CONTEXT: plain("Without your own name, user name or address"),
     RuleCode.HISTORY: counted(
         "Not your last password",
@@ -107,6 +110,9 @@ _BROKEN: Mapping[RuleCode, _Phrases] = {
         plain("The password is too long."),
     ),
     RuleCode.TOO_COMMON: plain("The password is too common or too easily guessed. Try a few unrelated words."),
+    RuleCode.BREACHED: plain(
+        "The password has become known in a data breach: attackers try it first. Choose another one."
+    ),
     RuleCode.CONTEXT: plain("The password contains your own name, user name or address."),
     RuleCode.HISTORY: counted(
         "You have used this password before: it must not be your last one.",
@@ -167,19 +173,37 @@ _BROKEN: Mapping[RuleCode, _Phrases] = {
 }
 
 
+# For rules of which the number is not all: told around the phrase for the number.
+_IF_SHORTER = plain("Length below %(below)s: %(rule)s")
+_OR_LONGER = plain("%(rule)s Or choose a longer one, of length %(below)s or more.")
+_FORBIDDEN = plain("Without: %(words)s")
+_FORBIDDEN_BROKEN = plain("The password contains what is not allowed in it: %(words)s.")
+
+
 def rules_in_words(rules: Iterable[Rule], language: str) -> tuple[RuleWords, ...]:
     """What a new password must keep, in the rules' own order."""
     return tuple(
-        RuleWords(rule.code.value, rule.number, words)
+        RuleWords(rule.code.value, rule.number, words, rule.below, rule.words)
         for rule in rules
-        if _is_worth_telling(rule) and (words := _TO_KEEP.get(rule.code, _Phrases()).told(rule.number, language))
+        if _is_worth_telling(rule) and (words := _told(rule, _TO_KEEP, _IF_SHORTER, _FORBIDDEN, language))
     )
 
 
 def refusals_in_words(rules: Iterable[object], language: str) -> tuple[str, ...]:
     """What was wrong with a password; never empty, since a refusal without a reason helps nobody."""
     known = [rule for rule in map(_as_rule, rules) if rule is not None] or [Rule(RuleCode.QUALITY)]
-    return tuple(dict.fromkeys(_BROKEN[rule.code].told(rule.number, language) for rule in known))
+    return tuple(dict.fromkeys(_told(rule, _BROKEN, _OR_LONGER, _FORBIDDEN_BROKEN, language) for rule in known))
+
+
+def _told(
+    rule: Rule, phrases: Mapping[RuleCode, _Phrases], of_length: _Phrases, forbidden: _Phrases, language: str
+) -> str:
+    if rule.code is RuleCode.FORBIDDEN_WORD:
+        return catalogue(language).gettext(forbidden.plain) % {"words": ", ".join(rule.words)}
+    words = phrases.get(rule.code, _Phrases()).told(rule.number, language)
+    if rule.below is None or not words:
+        return words
+    return catalogue(language).gettext(of_length.plain) % {"rule": words, "below": rule.below}
 
 
 def _is_worth_telling(rule: Rule) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -262,13 +263,30 @@ async def test_other_methods_are_refused_with_what_is_allowed(world: PagesWorld,
     assert answer.headers["allow"] == ("GET, HEAD, POST" if path.startswith("/reset/") else "GET, HEAD")
 
 
-async def test_head_is_get_without_its_body(world: PagesWorld) -> None:
+async def test_head_is_get_without_its_body() -> None:
+    world = PagesWorld(settings_with(changes={"password": {"suggest": False}}))  # it is another one each time
     token, _ = await world.link()
     browser = world.browser()
     page = await open_link(browser, token)
     head = await browser.head(page.request.url.path)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(page.content))
+
+
+async def test_a_passphrase_is_offered_that_is_taken_and_another_one_next_time(world: PagesWorld) -> None:
+    token, _ = await world.link()
+    browser = world.browser()
+    first = await open_link(browser, token)
+    second = await browser.get(first.request.url.path)
+    offered, other = (re.search('id="suggested"[^>]*>([^<]+)<', page.text)[1] for page in (first, second))  # type: ignore[index]
+    assert offered != other
+    assert (await send(browser, second, offered)).status_code == 303
+
+
+async def test_no_passphrase_is_offered_where_the_operator_wants_none() -> None:
+    world = PagesWorld(settings_with(changes={"password": {"suggest": False}}))
+    token, _ = await world.link()
+    assert "suggested" not in (await open_link(world.browser(), token)).text
 
 
 async def test_another_address_has_a_page_that_says_so(world: PagesWorld) -> None:

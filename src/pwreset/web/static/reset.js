@@ -18,9 +18,28 @@
   const fold = (text) => normal(text).toLowerCase();
   const ownWords = list ? list.dataset.words.split(" ").filter(Boolean) : [];
 
+  const matches = (text, kind) => (normal(text).match(kind) || []).length;
+  const letters = (text) => matches(text, /\p{L}/gu);
+  const small = (text) => matches(text, /\p{Ll}/gu);
+  const capitals = (text) => matches(text, /\p{Lu}/gu);
+  const digits = (text) => matches(text, /\p{Nd}/gu);
+  const signs = (text) => count(normal(text)) - letters(text) - digits(text);
+  const kinds = (text) =>
+    [small(text), capitals(text), digits(text), count(normal(text)) - small(text) - capitals(text) - digits(text)]
+      .filter(Boolean).length;
+
   const judges = {
     "min-length": (text, number) => count(normal(text)) >= number,
     "max-length": (text, number) => count(text) <= number,
+    "min-digits": (text, number) => digits(text) >= number,
+    "min-letters": (text, number) => letters(text) >= number,
+    "min-small-letters": (text, number) => small(text) >= number,
+    "min-capitals": (text, number) => capitals(text) >= number,
+    "min-signs": (text, number) => signs(text) >= number,
+    complexity: (text, number, item) =>
+      Number(item.dataset.below || Infinity) <= count(normal(text)) || !number || kinds(text) >= number,
+    "forbidden-word": (text, number, item) =>
+      !item.dataset.forbidden.split("\n").some((word) => fold(text).includes(word)),
     context: (text) => !ownWords.some((word) => fold(text).includes(word)),
     // What the directory will find we cannot know; a row of one character we can.
     "too-common": (text) => (new Set(text).size < 5 ? false : null),
@@ -31,7 +50,7 @@
 
   const judge = (item, text) => {
     const known = judges[item.dataset.rule];
-    const verdict = text && known ? known(text, Number(item.dataset.number)) : null;
+    const verdict = text && known ? known(text, Number(item.dataset.number), item) : null;
     return verdict === false && !tried ? null : verdict;
   };
 
@@ -84,6 +103,18 @@
 
   reveal.hidden = false;
   reveal.addEventListener("click", () => show(password.type === "password"));
+
+  const take = document.getElementById("take");
+  if (take) {
+    take.hidden = false;
+    take.addEventListener("click", () => {
+      password.value = repeat.value = document.getElementById("suggested").textContent;
+      tried = true;
+      show(true);
+      hint();
+      submit.focus();
+    });
+  }
 
   form.addEventListener("submit", (event) => {
     if (submit.getAttribute("aria-disabled") === "true") {
