@@ -221,6 +221,18 @@ class TooManyRequests(AskRefused):
         super().__init__("Too many requests for this user")
 
 
+class SentAlready(PwresetError):
+    """The link that was to be sent once has been sent before, as this request."""
+
+    family = Family.ASK
+    reason = "sent-already"
+    meaning = "A sending (`pwreset send --from`, `--filter`) has sent this person's link before; nothing is sent twice."
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__("The link has been sent before")
+
+
 # --- who asks ----------------------------------------------------------------------------------------------------
 
 
@@ -502,6 +514,29 @@ class StartError(PwresetError):
     family = Family.OPERATOR
     reason = "start"
     meaning = "The service cannot start: a port is taken, a certificate or key does not load."
+
+
+class PeopleInvalid(PwresetError):
+    """The list of people cannot be sent as it stands: all that is wrong with it is in the words."""
+
+    family = Family.PARAMETER
+    reason = "people-invalid"
+    meaning = "The list of people for `pwreset send --from` has wrong lines, or its report is that of another list."
+
+
+class CommandLineWrong(PwresetError):
+    family = Family.PARAMETER
+    reason = "command-line"
+    meaning = "The options of a command do not fit together."
+
+
+class FilterInvalid(PwresetError):
+    family = Family.PARAMETER
+    reason = "filter-invalid"
+    meaning = "The filter of `pwreset send --filter` is none, as RFC 4515 has them."
+
+    def __init__(self) -> None:
+        super().__init__("The filter is not an LDAP filter (RFC 4515)")
 
 
 class RequestNotFound(PwresetError):

@@ -73,7 +73,8 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         outbox=Outbox(quotas_of(settings)),
         breached=breached_list(configuration),
     )
-    store.on_due(services.outbox.bell.set)
+    if exclusive:
+        store.on_due(services.outbox.bell.set)
     try:
         yield services
     finally:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from pwreset.errors import (
+    FilterInvalid,
     PasswordRefused,
     UserAmbiguous,
     UserDisabled,
@@ -112,6 +113,20 @@ async def test_a_person_is_found_by_full_name_with_its_spaces(lab: DirectoryLab)
     name = f"Ida O'Neil, (ext) * Ümlaut\\ {uuid4()}"
     uid = lab.add_person(name=name)
     assert (await lab.directory().find(name)).login == uid
+
+
+async def test_people_are_found_by_a_filter_with_their_login_names(lab: DirectoryLab) -> None:
+    directory, name = lab.directory(), f"Filter {uuid4()}"
+    wanted = {lab.add_person(name=f"{name} {number}") for number in range(3)}
+    lab.add_person()
+    assert {login async for login in directory.people(f"(cn={name}*)")} == wanted
+    assert [login async for login in directory.people(f"(cn={name}, nobody)")] == []
+
+
+@pytest.mark.parametrize("wanted", ["((cn=", "(cn", "cn=a)(", ""])
+async def test_what_is_no_filter_finds_nobody(lab: DirectoryLab, wanted: str) -> None:
+    with pytest.raises(FilterInvalid):
+        [login async for login in lab.directory().people(wanted)]
 
 
 async def test_the_user_is_as_the_entry_says(lab: DirectoryLab) -> None:

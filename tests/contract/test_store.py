@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from pwreset.errors import StoreUnavailable
+from pwreset.errors import SentAlready, StoreUnavailable
 from pwreset.reset.model import Channel, DeliveryMode, DeliveryState, MessageName, RequestFilter, RequestState
 from pwreset.reset.ports import Store
 from pwreset.store.postgres import PostgresStore
 from pwreset.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import (
+    DAY,
     JANE,
     JOHN,
     MAIL,
@@ -78,6 +79,37 @@ async def test_a_request_is_found_by_its_digest_as_it_was_written(store: Store, 
     found = await store.find([request.digest])
     assert found is not None
     assert replace(found, sequence=0) == request
+
+
+async def test_a_request_with_a_key_is_written_once(store: Store, clock: FakeClock) -> None:
+    first, second = a_request(clock.now()), a_request(clock.now())
+    await store.add(first, [], [], supersede=False, once="key")
+    with pytest.raises(SentAlready) as refused:
+        await store.add(second, [a_delivery(second)], [an_event(clock.now())], supersede=True, once="key")
+    assert refused.value.request_id == first.id
+    assert await store.get(second.id) is None
+    assert await store.deliveries(second.id) == ()
+    assert await state(store, first.id) is RequestState.PENDING
+    assert await store.sent_once("key") == first.id
+    assert await store.sent_once("another") is None
+
+
+async def test_of_requests_that_come_together_with_one_key_one_is_written(store: Store, clock: FakeClock) -> None:
+    asked = [a_request(clock.now(), user_id=f"user-{number}") for number in range(20)]
+    keys = ["same" if number % 2 else f"key-{number}" for number in range(20)]
+    ends = await asyncio.gather(
+        *(store.add(one, [], [], supersede=True, once=key) for one, key in zip(asked, keys, strict=True)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(end, SentAlready) for end in ends) == 9
+    assert sum(end is None for end in ends) == 11
+
+
+async def test_a_purged_request_gives_its_key_back(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False, once="key")
+    await store.purge(clock.now() + 10 * DAY)
+    assert await store.sent_once("key") is None
 
 
 async def test_a_request_is_found_by_the_digest_of_an_older_key_too(store: Store, clock: FakeClock) -> None:

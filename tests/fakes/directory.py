@@ -5,7 +5,8 @@ It passes the same contract suite as the real ones (tests/contract/test_director
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -16,6 +17,7 @@ from pwreset.directory.names import is_below, read_dn
 from pwreset.errors import (
     DirectoryMisconfigured,
     DirectoryUnavailable,
+    FilterInvalid,
     OutcomeUnclear,
     PasswordRefused,
     UserAmbiguous,
@@ -141,6 +143,19 @@ class FakeDirectory:
     async def find_by_id(self, user_id: str) -> User:
         self._answer()
         return self._user(self._person(user_id))
+
+    async def people(self, wanted: str) -> AsyncIterator[str]:
+        self._answer()
+        found = re.fullmatch(r"\((\w+)=([^*()]*)(\*?)\)", wanted)
+        if found is None:
+            raise FilterInvalid
+        for person in list(self.tree.people.values()):
+            known = {"uid": (person.user.login,), "cn": (person.user.name,), "mail": person.user.mails}
+            values = known.get(found[1], ())
+            if self.contains(person.user.dn) and any(
+                value.startswith(found[2]) if found[3] else value == found[2] for value in values
+            ):
+                yield person.user.login
 
     def contains(self, dn: str) -> bool:
         name = read_dn(dn)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pwreset.errors import StoreUnavailable
+from pwreset.errors import SentAlready, StoreUnavailable
 from pwreset.reset import audit
 from pwreset.reset.model import (
     AuditEvent,
@@ -36,6 +36,8 @@ class FakeStore:
         self.events: list[AuditEvent] = []
         self._doom: dict[str, str] = {}
         self._born = 0
+        self._once: dict[str, str] = {}
+        self.worked = True
         self._told = 0
         self._blocks: list[tuple[bytes, tuple[AuditEvent, ...]]] = []  # chained events with the key of their block
 
@@ -52,10 +54,15 @@ class FakeStore:
         events: Sequence[AuditEvent],
         *,
         supersede: bool,
+        once: str = "",
     ) -> None:
         self._refuse_if_down()
         if request.id in self.requests or any(request.digest == other.digest for other in self.requests.values()):
             raise StoreUnavailable
+        if once in self._once:
+            raise SentAlready(self._once[once])
+        if once:
+            self._once[once] = request.id
         self._born += 1
         born = replace(request, sequence=self._born, state=RequestState.PENDING)
         self.requests[request.id] = born
@@ -63,6 +70,15 @@ class FakeStore:
         self._tell(events)
         if supersede:
             self._end_others(born, born.created_at, "superseded", older_only=True)
+
+    async def sent_once(self, key: str) -> str | None:
+        self._refuse_if_down()
+        request_id = self._once.get(key)
+        return request_id if request_id in self.requests else None
+
+    async def is_worked(self) -> bool:
+        self._refuse_if_down()
+        return self.worked
 
     async def find(self, digests: Sequence[bytes]) -> ResetRequest | None:
         self._refuse_if_down()

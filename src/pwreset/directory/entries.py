@@ -110,6 +110,11 @@ class Reader:
         """The filter for the entry of this identity among the users."""
         return self.among_users(self._account.identity_filter(identity))
 
+    def found_by(self, wanted: str) -> str:
+        """The filter for the users that another filter finds and that have a log-in name."""
+        named = "".join(f"({attribute}=*)" for attribute in self.logins)
+        return self.among_users(f"(&{_in_brackets(wanted)}(|{named}))")
+
     def user(self, entry: Entry, *, protected: bool, whole: bool = True) -> User:
         """The person. Without `whole` no context words are gathered: sending a link needs none, and they take time."""
         domain = self._domain

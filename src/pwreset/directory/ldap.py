@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -28,6 +28,7 @@ from pwreset.directory.shared import RawEntry
 from pwreset.errors import (
     DirectoryMisconfigured,
     DirectoryUnavailable,
+    FilterInvalid,
     OutcomeUnclear,
     PasswordRefused,
     PwresetError,
@@ -95,6 +96,18 @@ class LdapDirectory:
         """See `Directory.find_by_id`."""
         kind = self._kind or await self._learn()
         return await self._user(kind, await self._entry_by_id(kind, user_id), fresh=True)
+
+    async def people(self, wanted: str) -> AsyncIterator[str]:
+        """See `Directory.people`."""
+        kind = self._kind or await self._learn()
+        logins = kind.reader.logins
+        try:
+            async for page in self._pool.pages(self._settings.base_dn, kind.reader.found_by(wanted), logins):
+                for raw in page:
+                    if login := Entry(raw).text(*logins):
+                        yield login
+        except ldap.FILTER_ERROR as error:
+            raise FilterInvalid from error
 
     def contains(self, dn: str) -> bool:
         """See `Directory.contains`. Where managers are looked up belongs to the domain too."""

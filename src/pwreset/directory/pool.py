@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ import ldap
 from pwreset import logs
 from pwreset.directory.connection import OPERATORS_KINDS, Kind, Server, Trouble, Trust, close, connect, log_in
 from pwreset.directory.outcomes import ReadOnly
+from pwreset.directory.paging import Paging, failure
 from pwreset.directory.rootdse import RootDse, read_root
 from pwreset.directory.shared import ConnectionLost, RawEntry, SharedConnection
 from pwreset.directory.threads import Threads, TooManyGivenUp
@@ -107,6 +108,33 @@ class Pool:
         except ldap.LDAPError as error:
             log.exception("directory refuses a search", domain=self._name, base=base)
             raise DirectoryMisconfigured(self._name, "it refuses our searches") from error
+
+    async def pages(self, base: str, filter_text: str, attributes: Sequence[str]) -> AsyncIterator[list[RawEntry]]:
+        """All entries of a subtree, page by page (RFC 2696), on a connection of its own: the cookie belongs to it.
+
+        Raises ldap.FILTER_ERROR; DirectoryUnavailable, DirectoryMisconfigured, the latter also when the server would
+        tell only some of them.
+        """
+        session, paging = await self._connect(logged_in=True), Paging(base, filter_text, attributes)
+        while True:
+            page = await self._next_page(session, paging)  # closes the connection when it fails
+            try:
+                yield page
+            except GeneratorExit:  # nobody wants the rest
+                close(session.connection)
+                raise
+            if paging.over:
+                close(session.connection)
+                return
+
+    async def _next_page(self, session: Session, paging: Paging) -> list[RawEntry]:
+        turn = functools.partial(paging.next_page, session.connection, self.seconds)
+        try:
+            return await self._run(session, turn, 1, keep=True)
+        except ldap.FILTER_ERROR:
+            raise
+        except (ldap.LDAPError, TimeoutError) as error:
+            raise failure(self._name, error) from error
 
     async def root(self) -> RootDse:
         """What the directory says of itself, as read when a connection was made last.

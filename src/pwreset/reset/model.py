@@ -148,6 +148,8 @@ class SendRequest:
     asker: Asker
     scope: frozenset[str] | None  # the manager's domains; None: an operator, who may use all
     wait_until: float
+    once: str = ""  # a key under which only one link is ever sent
+    hand_over: bool = True  # False leaves the first attempt at delivery to the worker
 
 
 @dataclass(frozen=True, slots=True)

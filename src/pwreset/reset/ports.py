@@ -5,7 +5,7 @@ Every method may raise the port's `Unavailable` failure; what else it raises is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -67,6 +67,13 @@ class Directory(Protocol):
 
     async def find_by_id(self, user_id: str) -> User:
         """The entry with this entryUUID or objectGUID, everything read afresh. Raises UserUnknown."""
+        ...
+
+    def people(self, wanted: str) -> AsyncIterator[str]:
+        """The log-in names of all users that an LDAP filter (RFC 4515) finds, read page by page.
+
+        Raises FilterInvalid; DirectoryMisconfigured when the directory would tell only some of them.
+        """
         ...
 
     def contains(self, dn: str) -> bool:
@@ -146,8 +153,16 @@ class Store(Protocol):
         events: Sequence[AuditEvent],
         *,
         supersede: bool,
+        once: str = "",
     ) -> None:
-        """A new reset request with its deliveries. With `supersede` the user's older links are revoked with it."""
+        """A new reset request with its deliveries. With `supersede` the user's older links are revoked with it.
+
+        `once` is a key that is written with it: raises SentAlready, with nothing written, when it was used before.
+        """
+        ...
+
+    async def sent_once(self, key: str) -> str | None:
+        """The id of the request that was made under this key, as long as the request is kept."""
         ...
 
     async def find(self, digests: Sequence[bytes]) -> ResetRequest | None:
@@ -272,6 +287,10 @@ class Store(Protocol):
 
     async def purge(self, before: datetime) -> Mapping[str, int]:
         """Delete settled or expired requests, their deliveries, and audit events older than `before`; says how many."""
+        ...
+
+    async def is_worked(self) -> bool:
+        """Whether a process runs that carries this store's messages out."""
         ...
 
     async def health(self) -> ServerHealth:

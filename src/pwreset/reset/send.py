@@ -27,6 +27,7 @@ from pwreset.errors import (
     NotManagerOfDomain,
     Overloaded,
     PwresetError,
+    SentAlready,
     StoreUnavailable,
     TooManyRequests,
     Unavailable,
@@ -71,7 +72,7 @@ log = logs.get("send")
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """The ask, read: what is to be made for whom."""
 
     domain: str
@@ -94,22 +95,34 @@ class _Target:
 async def send(ask: SendRequest, services: Services) -> SentLink:
     """A link for the person asked for, sent as asked.
 
-    Raises AskRefused (nothing is alive or sent, older links are as they were), NotManagerOfDomain, Unavailable.
+    Raises AskRefused (nothing is alive or sent, older links are as they were), NotManagerOfDomain, Unavailable; and
+    SentAlready for an ask with the key of another.
     """
+    if ask.once and (request_id := await services.store.sent_once(ask.once)) is not None:
+        raise SentAlready(request_id)
     try:
-        plan = _read(ask, services)
+        plan = read(ask, services)
         await _limit_before_the_look_up(plan, services)
         user = await services.directories[plan.domain].find(plan.username)
         _refuse_if_not_resettable(user, services)
         target = _recipients(plan, user, services)
         await _limit_by_user_and_destination(target, services)
-        return await _issue(plan, target, ask.wait_until, services)
+        return await _issue(plan, target, ask, services)
     except (AskRefused, NotManagerOfDomain, Unavailable) as error:
         await _record_refusal(ask, error, services)
         raise
 
 
-def _read(ask: SendRequest, services: Services) -> _Plan:
+async def look(ask: SendRequest, services: Services) -> User:
+    """Whom the ask would send a link, without sending it. Limits are not looked at. Raises what `send` raises."""
+    plan = read(ask, services)
+    user = await services.directories[plan.domain].find(plan.username)
+    _refuse_if_not_resettable(user, services)
+    _recipients(plan, user, services)
+    return user
+
+
+def read(ask: SendRequest, services: Services) -> Plan:
     """The ask against the settings. Raises what is wrong with it."""
     domain = services.domain_name(ask.domain)
     if ask.scope is not None and domain not in ask.scope:
@@ -117,7 +130,7 @@ def _read(ask: SendRequest, services: Services) -> _Plan:
     username = ask.username.strip()
     if not 1 <= len(username) <= LONGEST_USERNAME:
         raise UsernameInvalid
-    return _Plan(
+    return Plan(
         domain=domain,
         username=username,
         mode=_mode(ask, services),
@@ -157,7 +170,7 @@ def _comments(comments: str) -> str:
     return text
 
 
-async def _limit_before_the_look_up(plan: _Plan, services: Services) -> None:
+async def _limit_before_the_look_up(plan: Plan, services: Services) -> None:
     limits, now = services.settings.limits, services.clock.now()
     for key, limit in (
         ("asks:all", Limit(limits.requests_per_minute, MINUTE)),
@@ -180,7 +193,7 @@ def _refuse_if_not_resettable(user: User, services: Services) -> None:
         raise UserLocked
 
 
-def _recipients(plan: _Plan, user: User, services: Services) -> _Target:
+def _recipients(plan: Plan, user: User, services: Services) -> _Target:
     """One address per channel, and the failures that the other channel makes up for. Raises when no channel is left."""
     found: list[Recipient] = []
     errors: list[AskRefused] = []
@@ -224,7 +237,7 @@ async def _limit_by_user_and_destination(target: _Target, services: Services) ->
     await budget.spend(target.recipients, now, services)
 
 
-async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Services) -> SentLink:
+async def _issue(plan: Plan, target: _Target, ask: SendRequest, services: Services) -> SentLink:
     """Mint, write down, hand over; a link only if at least one message was not refused for good."""
     now = services.clock.now()
     token = new_token()
@@ -238,12 +251,14 @@ async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Serv
         link=link,
         comments=plan.comments,
     )
-    at_once = services.outbox.has_room([recipient.channel for recipient in target.recipients])
+    at_once = ask.hand_over and services.outbox.has_room([recipient.channel for recipient in target.recipients])
     contents = _contents(facts, request, services)
     deliveries = _deliveries(contents, request, lease_until(now) if at_once else now, services)
-    wait = wait_until - services.clock.monotonic() if deliveries and at_once else 0.0
+    wait = ask.wait_until - services.clock.monotonic() if deliveries and at_once else 0.0
     notices = link_issued_notices(request, facts, services)
-    await services.store.add(request, [*deliveries, *notices], [_sent(plan, request)], supersede=wait <= 0)
+    await services.store.add(
+        request, [*deliveries, *notices], [_sent(plan, request)], supersede=wait <= 0, once=ask.once
+    )
     if notices or not at_once:  # what is begun below is none of the worker's
         services.outbox.bell.set()
     if not at_once:
@@ -259,7 +274,7 @@ async def _issue(plan: _Plan, target: _Target, wait_until: float, services: Serv
 
 
 async def _answer_of(
-    ends: tuple[Outcome, ...], request: ResetRequest, plan: _Plan, services: Services
+    ends: tuple[Outcome, ...], request: ResetRequest, plan: Plan, services: Services
 ) -> tuple[str, ...]:
     """The reasons of messages refused for good. Raises MessageRefused when all were: then the new link is dead."""
     now = services.clock.now()
@@ -281,7 +296,7 @@ async def _answer_of(
     return (MessageRefused.reason,) * refused
 
 
-def _request(plan: _Plan, target: _Target, token: Secret, services: Services) -> ResetRequest:
+def _request(plan: Plan, target: _Target, token: Secret, services: Services) -> ResetRequest:
     now = services.clock.now()
     user = target.user
     return services.keys.bind(
@@ -328,7 +343,7 @@ def _deliveries(contents: list[Content], request: ResetRequest, due_at: datetime
     ]
 
 
-def _sent(plan: _Plan, request: ResetRequest) -> AuditEvent:
+def _sent(plan: Plan, request: ResetRequest) -> AuditEvent:
     return audit.by_asker(
         audit.Event.REQUEST_SENT,
         request.created_at,

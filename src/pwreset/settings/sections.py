@@ -251,6 +251,10 @@ class Limits(Section, frozen=True):
         Count, Meta(description="Send_Requests of one manager; 0: no limit.")
     ] = 0
     requests_per_minute: Annotated[Count, Meta(description="Send_Requests over all; 0: no limit.")] = 0
+    bulk_per_second: Annotated[
+        Count,
+        Meta(description="Links a second that `pwreset send --from` and `--filter` write; 0: as fast as it goes."),
+    ] = 50
     failed_logins_per_account: Annotated[
         Count,
         Meta(

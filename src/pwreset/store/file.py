@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib.resources.abc import Traversable
@@ -16,6 +17,8 @@ from pwreset.store.migrate import check_version, known_migrations, upgrade
 
 OLDEST_SQLITE = (3, 38, 0)  # JSON functions are always there; STRICT tables came with 3.37, RETURNING with 3.35
 BUSY_SECONDS = 10
+LOCK_TRIES = 5
+LOCK_PAUSE_SECONDS = 0.01
 KEPT_STATEMENTS = 256  # ours, and the inserts of many rows (`inserts`)
 # A checkpoint copies each changed page once, however often it changed: fewer checkpoints write less, and the log
 # stays below about 16 MB.
@@ -32,15 +35,31 @@ class FileLock:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise SettingsError(f"{self._path}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not self._taken():
             os.close(self._descriptor)
-            raise StartError(f"{path}: another pwreset process serves this store") from error
+            raise StartError(f"{path}: another pwreset process serves this store")
+
+    def _taken(self) -> bool:
+        """Whether we have it now. Asked more than once: who only looks (`is_locked`) has it for a moment."""
+        for _ in range(LOCK_TRIES):
+            with suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            time.sleep(LOCK_PAUSE_SECONDS)
+        return False
 
     def close(self) -> None:
         """Give it up. The file stays: removing it would let two processes lock two files of one name."""
         os.close(self._descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process serves the store."""
+    try:
+        FileLock(path).close()
+    except StartError:
+        return True
+    return False
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from pwreset.store.lane import Jobs, Lane, read_each, write_together
 from pwreset.store.postgres_connection import STATEMENT_SECONDS, PostgresConnection, Server
 from pwreset.store.postgres_lanes import care, lock_people, read_still
 from pwreset.store.postgres_migrate import prepare, version_of
-from pwreset.store.postgres_statements import RING, TIME
+from pwreset.store.postgres_statements import LISTENERS, RING, TIME
 from pwreset.store.rows import micros
 from pwreset.store.sql import SqlStore
 
@@ -89,6 +89,10 @@ class PostgresStore(SqlStore):
         """Call this when another process has written messages that are due."""
         loop = asyncio.get_running_loop()
         self._bell = Bell(self._server, lambda: loop.call_soon_threadsafe(ring))
+
+    async def is_worked(self) -> bool:
+        """Whether a process listens for messages that are due: those that carry them out do."""
+        return bool(await self._read(lambda c: c.execute(LISTENERS).fetchone()[0] > 0))
 
     async def reclaim(self, now: datetime) -> int:  # noqa: ARG002 - the port's
         """Nothing: what is leased may be under way in another process. Leases of a dead one end by themselves."""

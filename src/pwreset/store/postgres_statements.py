@@ -115,6 +115,9 @@ BEGIN_STILL = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 TIME = "SELECT clock_timestamp()"
 CHANNEL = "pwreset_outbox"
 RING = f"NOTIFY {CHANNEL}"
+LISTENERS = f"""
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN {CHANNEL}'
+"""
 
 # A change names its rows by id or user. A prepared statement keeps the plan that was good when the table was new, and then
 # an index of a few living rows looks cheaper than theirs: its condition is written so that only theirs fits.

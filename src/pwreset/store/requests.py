@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from pwreset.errors import SentAlready
 from pwreset.reset.model import RequestFilter, RequestState, ResetRequest
 from pwreset.store import statements as sql
 from pwreset.store.connection import Connection
@@ -30,10 +31,12 @@ class NewRequest:
     deliveries: Sequence[Parameters]
     events: Sequence[Parameters]
     supersede: bool
+    once: str = ""
 
 
 def add(connection: Connection, new: Sequence[NewRequest]) -> None:
-    """Write requests down, in this order."""
+    """Write requests down, in this order. Raises SentAlready, with nothing written, when a key was used before."""
+    _use_keys(connection, new)
     insert(connection, sql.ADD_REQUEST, [one.request for one in new])
     insert(connection, sql.ADD_DELIVERY, [delivery for one in new for delivery in one.deliveries])
     insert(connection, sql.ADD_EVENT, [event for one in new for event in one.events])
@@ -41,6 +44,20 @@ def add(connection: Connection, new: Sequence[NewRequest]) -> None:
     if superseding:
         # They share a commit, so they share a moment too: the last one's.
         end(connection, sql.END_OLDER, [one["id"] for one in superseding], superseding[-1]["created_at"], SUPERSEDED)
+
+
+def _use_keys(connection: Connection, new: Sequence[NewRequest]) -> None:
+    for one in new:
+        if one.once:
+            mine = {"key": one.once, "request_id": one.request["id"]}
+            if connection.execute(sql.ADD_ONCE, mine).rowcount == 0:
+                raise SentAlready(str(sent_once(connection, one.once)))
+
+
+def sent_once(connection: Connection, key: str) -> str | None:
+    """The id of the request that was made under this key."""
+    row = connection.execute(sql.GET_ONCE, {"key": key}).fetchone()
+    return None if row is None else str(row[0])
 
 
 def end(connection: Connection, statement: str, ids: Sequence[object], now: object, why: str) -> int:
@@ -212,6 +229,7 @@ def delete_old(connection: Connection, before: int, limit: int) -> tuple[int, in
     deliveries = 0
     for request_id in ids:
         deliveries += connection.execute(sql.DELETE_DELIVERIES, {"request_id": request_id}).rowcount
+        connection.execute(sql.DELETE_ONCE, {"request_id": request_id})
         connection.execute(sql.DELETE_REQUEST, {"id": request_id})
     return len(ids), deliveries
 

@@ -58,16 +58,22 @@ class SqlStore:
         events: Sequence[AuditEvent],
         *,
         supersede: bool,
+        once: str = "",
     ) -> None:
-        """A new reset request with its deliveries. With `supersede` the user's older links are revoked with it."""
+        """A new reset request with its deliveries. See `Store.add`."""
         new = requests.NewRequest(
             request_parameters(request),
             [delivery_parameters(delivery) for delivery in deliveries],
             [event_parameters(event) for event in events],
             supersede,
+            once,
         )
         due = any(delivery.due_at <= request.created_at for delivery in deliveries)
         await self._writer.share(requests.add, new, rings=due)
+
+    async def sent_once(self, key: str) -> str | None:
+        """The id of the request that was made under this key."""
+        return await self._read(lambda c: requests.sent_once(c, key))
 
     async def find(self, digests: Sequence[bytes]) -> ResetRequest | None:
         """The request with one of these digests."""

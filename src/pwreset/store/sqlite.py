@@ -16,7 +16,7 @@ from pwreset.reset.model import ServerHealth
 from pwreset.reset.ports import Clock
 from pwreset.store import statements
 from pwreset.store.connection import Connection
-from pwreset.store.file import FileLock, connect, connect_reader, prepare, set_up_writer
+from pwreset.store.file import FileLock, connect, connect_reader, is_locked, prepare, set_up_writer
 from pwreset.store.lane import Jobs, Lane, read_each, write_together
 from pwreset.store.rows import micros
 from pwreset.store.sql import SqlStore
@@ -71,6 +71,10 @@ class SqliteStore(SqlStore):
 
     def on_due(self, ring: Callable[[], None]) -> None:
         """No other process works this store's outbox."""
+
+    async def is_worked(self) -> bool:
+        """Whether a process holds the lock of those that serve."""
+        return self._lock is not None or is_locked(self._path)
 
     async def close(self) -> None:
         """Commit what is queued and close."""

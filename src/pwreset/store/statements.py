@@ -18,6 +18,10 @@ VALUES (:id, :digest, :domain, :user_id, :user_login, :user_name, :mode, :origin
     :correlation, :created_at, :expires_at, :password_mark, :sent_to, :binding, 'pending')
 """
 
+ADD_ONCE = "INSERT INTO once (key, request_id) VALUES (:key, :request_id) ON CONFLICT (key) DO NOTHING"
+GET_ONCE = "SELECT request_id FROM once WHERE key = :key"
+DELETE_ONCE = "DELETE FROM once WHERE request_id = :request_id"
+
 FIND_REQUEST = f"SELECT {REQUEST_COLUMNS} FROM requests WHERE digest = :digest"
 
 GET_REQUEST = f"SELECT {REQUEST_COLUMNS} FROM requests WHERE id = :id"

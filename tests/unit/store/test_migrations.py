@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from pwreset.errors import StartError, StoreUnavailable, StoreVersionError
+from pwreset.store.migrate import known_migrations
 from pwreset.store.sqlite import SqliteStore, migrate
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import a_request
 
 OURS = Path(__file__).parents[3] / "src/pwreset/store/migrations"
-SECOND = """
--- A second version; the semicolon in this comment; and in 'this' text must not split it.
+NEWEST = known_migrations()[-1].number
+LATER = f"{NEWEST + 1:04d}_colour.sql"
+NEXT = """
+-- A later version; the semicolon in this comment; and in 'this' text must not split it.
 ALTER TABLE requests ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue;green';
 CREATE TRIGGER painted AFTER INSERT ON requests BEGIN
     UPDATE requests SET colour = 'red' WHERE sequence = NEW.sequence;
@@ -34,7 +37,7 @@ def newer(tmp_path: Path) -> Path:
     """The migrations of a later version."""
     folder = tmp_path / "migrations"
     shutil.copytree(OURS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "0002_colour.sql").write_text(SECOND)
+    (folder / LATER).write_text(NEXT)
     return folder
 
 
@@ -52,18 +55,18 @@ def colour(path: Path) -> str:
 
 
 def test_a_new_store_is_made_at_the_newest_version(path: Path) -> None:
-    assert migrate(path) == (0, 1)
+    assert migrate(path) == (0, NEWEST)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_store_of_this_version_is_left_alone(path: Path) -> None:
     migrate(path)
-    assert migrate(path) == (1, 1)
+    assert migrate(path) == (NEWEST, NEWEST)
 
 
 async def test_an_older_store_is_upgraded_with_its_content(path: Path, newer: Path) -> None:
     await filled(path)
-    assert migrate(path, newer) == (1, 2)
+    assert migrate(path, newer) == (NEWEST, NEWEST + 1)
     assert colour(path) == "blue;green"
 
 
@@ -79,7 +82,7 @@ async def test_an_older_program_refuses_a_newer_store_and_leaves_it_alone(path: 
     await filled(path)
     migrate(path, newer)
     before = path.read_bytes()
-    with pytest.raises(StoreVersionError, match="version 2, written by a newer pwreset"):
+    with pytest.raises(StoreVersionError, match=f"version {NEWEST + 1}, written by a newer pwreset"):
         await SqliteStore.open(path, FakeClock(), exclusive=True)
     assert path.read_bytes() == before
 
@@ -89,13 +92,13 @@ async def test_an_upgrade_that_fails_changes_nothing(path: Path, newer: Path) ->
     (newer / "0003_broken.sql").write_text("CREATE TABLE more (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n")
     with pytest.raises(StoreUnavailable):
         migrate(path, newer)
-    assert migrate(path) == (1, 1)
+    assert migrate(path) == (NEWEST, NEWEST)
 
 
 async def test_a_store_with_another_programs_migration_is_refused(path: Path, newer: Path) -> None:
     migrate(path, newer)
-    (newer / "0002_colour.sql").write_text(SECOND + "-- edited\n")
-    with pytest.raises(StoreVersionError, match="migration 2 is not the one"):
+    (newer / LATER).write_text(NEXT + "-- edited\n")
+    with pytest.raises(StoreVersionError, match=f"migration {NEWEST + 1} is not the one"):
         migrate(path, newer)
 
 
@@ -103,5 +106,5 @@ async def test_a_store_in_service_is_not_upgraded_under_its_server(path: Path, n
     server = await SqliteStore.open(path, FakeClock(), exclusive=True)
     with pytest.raises(StartError, match="another pwreset"):
         migrate(path, newer)
-    assert migrate(path) == (1, 1)
+    assert migrate(path) == (NEWEST, NEWEST)
     await server.close()
