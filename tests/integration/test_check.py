@@ -246,6 +246,22 @@ async def test_a_server_whose_ca_is_not_ours_is_told_with_who_signed_it(on_slapd
     assert one(findings, Part.RIGHTS).state is State.UNTOLD
 
 
+async def test_a_certificate_is_described_only_where_it_is_what_is_wrong(on_slapd: Settled, tmp_path: Path) -> None:
+    server = one(await found(on_slapd(bind_password_file=with_secret(tmp_path, "wrong"))), Part.SERVER)
+    assert (server.state, server.detail) == (State.FAILED, "it does not accept our service account")
+
+
+async def test_where_nobody_is_found_to_try_rights_on_that_is_said_once(on_slapd: Settled) -> None:
+    told = one(await found(on_slapd(base_dn=lab.POLICIES, login_attributes=["uid"])), Part.RIGHTS)
+    assert (told.state, told.detail) == (State.UNTOLD, "nobody was found to try them on")
+
+
+async def test_people_who_cannot_be_told_apart_are_no_working_set_up(own_slapd: LabSlapd, tmp_path: Path) -> None:
+    own_slapd.hide_attribute("entryUUID")
+    service = Service(tmp_path, lab_settings(tmp_path, own_slapd, more={"links": {"delivery_mode": "NONE"}}))
+    assert "may not read what identifies an entry" in one(await found(service), Part.RIGHTS, State.FAILED).detail
+
+
 async def test_a_group_that_is_gone_or_empty_is_told(on_slapd: Settled) -> None:
     gone = "cn=gone,ou=groups,dc=example,dc=org"
     findings = await found(on_slapd(protected=[gone]))
@@ -254,8 +270,8 @@ async def test_a_group_that_is_gone_or_empty_is_told(on_slapd: Settled) -> None:
 
 
 async def test_nobody_of_this_name_is_told(on_slapd: Settled) -> None:
-    findings = await found(on_slapd(), "nobody-has-this-name")
-    assert "User not found" in one(findings, Part.RIGHTS, State.FAILED).detail
+    told = one(await found(on_slapd(), "nobody-has-this-name"), Part.RIGHTS)
+    assert (told.state, "User not found" in told.detail) == (State.FAILED, True)
 
 
 # --- relay and gateway ---

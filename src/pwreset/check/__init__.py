@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from pwreset import logs
 from pwreset.check.domains import in_domain, people_by_domain
 from pwreset.check.https import of_https
 from pwreset.check.transports import of_transports
@@ -26,7 +25,6 @@ from pwreset.wiring import services_of
 
 async def check_all(path: Path, usernames: Sequence[str]) -> list[Finding]:
     """Try every part that can be tried; rights on these people. Never raises an expected failure: it becomes a finding."""
-    logs.set_up("error", "text")
     try:
         configuration = load(path)
     except PwresetError as error:

@@ -13,6 +13,11 @@ from pwreset.reset.services import Services
 from pwreset.settings.sections import Domain
 from pwreset.web.rules import rules_in_words
 
+NOT_LISTED = (
+    "Is it the right group? (Who is in it by his primary group, in Active Directory, counts, but is not listed.)"
+)
+NOBODY = "Name a test person with --user; see that `base_dn`, `user_filter` and `login_attributes` fit people."
+
 
 def people_by_domain(usernames: Sequence[str], services: Services) -> dict[str, list[str]]:
     r"""Whom to try rights on: `DOMAIN\user` in the domain of that configured name, others in the default one."""
@@ -56,9 +61,12 @@ async def _people(name: str, usernames: Sequence[str], services: Services) -> tu
     if not usernames:
         try:
             somebody = await directory.sample()
-        except PwresetError:
-            somebody = None  # why shows in the findings on the servers
-        return ([somebody] if somebody is not None else []), []
+        except PwresetError as error:
+            advice = "See what is wrong with the servers and the account above."
+            return [], [Finding(Part.RIGHTS, State.FAILED, f"cannot be tried: {error}", advice, domain=name)]
+        if somebody is None:
+            return [], [Finding(Part.RIGHTS, State.UNTOLD, "nobody was found to try them on", NOBODY, domain=name)]
+        return [somebody], []
     for username in usernames:
         try:
             people.append(await directory.find(username))
@@ -116,6 +124,6 @@ def _of_groups(part: Part, dns: Sequence[str], sizes: Mapping[str, int | None], 
             advice = "Mend the DN, or let the service account read it. Until then nobody gets a link in this domain."
             yield Finding(part, State.FAILED, "is not there, or may not be read", advice, dn, name)
         elif size == 0:
-            yield Finding(part, State.WARNING, "nobody is in it", "Is it the right group?", dn, name)
+            yield Finding(part, State.WARNING, "nobody is listed in it", NOT_LISTED, dn, name)
         else:
             yield Finding(part, State.OK, "1 person" if size == 1 else f"{size} people", subject=dn, domain=name)

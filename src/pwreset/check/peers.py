@@ -75,7 +75,9 @@ def with_certificate(finding: Finding, certificate: x509.Certificate | None) -> 
     """The finding, with what the certificate says where that explains a failure; and one more if it expires soon."""
     if certificate is None:
         return [finding]
-    if finding.state is State.FAILED:
+    if finding.state is State.FAILED and not finding.by_certificate:
+        return [finding]
+    if finding.by_certificate:
         return [replace(finding, detail=f"{finding.detail} ({described(certificate)})")]
     left = days_left(certificate)
     if left >= SOON_DAYS:

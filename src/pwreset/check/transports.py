@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -30,6 +31,7 @@ async def _of_transport(channel: Channel, services: Services) -> list[Finding]:
     certificate = await _certificate_of(channel, services)
     state = State.OK if seen.ok else State.FAILED
     finding = Finding(PARTS[channel], state, seen.detail or "lets us in", seen.advice, seen.name)
+    finding = replace(finding, by_certificate=seen.by_certificate)
     return with_certificate(finding, certificate)
 
 

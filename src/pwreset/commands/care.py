@@ -40,9 +40,12 @@ def check(
     Changes nothing and sends nothing. Ends with 1 when something does not work. What `--json` prints is told in the
     reference of findings.
     """
+    from pwreset import logs
     from pwreset.check import check_all
     from pwreset.check.report import exit_code, plain, print_findings
 
+    # What would be logged is among the findings, in better words.
+    logs.set_up("error", "text")
     findings = run_async(check_all(config, user or ()))
     if as_json:
         print_json(plain(findings))

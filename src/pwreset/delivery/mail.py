@@ -207,7 +207,14 @@ class MailTransport:
             connection.conversation.quit()
             return ServerHealth(self._relay.name, ok=True, took=timedelta(seconds=monotonic() - started))
         took = timedelta(seconds=monotonic() - started)
-        return ServerHealth(self._relay.name, ok=False, detail=trouble.detail, advice=trouble.advice, took=took)
+        return ServerHealth(
+            self._relay.name,
+            ok=False,
+            detail=trouble.detail,
+            advice=trouble.advice,
+            took=took,
+            by_certificate=trouble.by_certificate,
+        )
 
     async def close(self) -> None:
         """Say goodbye on the connections that wait."""

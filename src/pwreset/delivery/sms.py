@@ -130,5 +130,6 @@ async def reached(name: str, host: str, port: int, context: ssl.SSLContext | Non
         ok=trouble is None,
         detail=trouble.detail if trouble else "",
         advice=trouble.advice if trouble else "",
+        by_certificate=trouble is not None and trouble.by_certificate,
         took=timedelta(seconds=monotonic() - started),
     )

@@ -20,6 +20,7 @@ class Trouble:
 
     detail: str
     advice: str
+    by_certificate: bool = False
 
 
 def context(ca_file: str | None, where: str) -> ssl.SSLContext:
@@ -66,14 +67,16 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _certificate(error: ssl.SSLCertVerificationError, ca_setting: str) -> Trouble:
     if error.verify_code in _EXPIRED:
-        return Trouble(
-            "its certificate has expired or is not valid yet", "Renew the certificate, and compare the clocks."
+        words, advice = (
+            "its certificate has expired or is not valid yet",
+            "Renew the certificate, and compare the clocks.",
         )
-    if error.verify_code in _WRONG_NAME:
-        return Trouble(
-            "its certificate is for another name", "Use the name in the certificate as the address in the settings."
-        )
-    return Trouble("its certificate is not trusted", f"Name the CA that signed it in {ca_setting}.")
+    elif error.verify_code in _WRONG_NAME:
+        words = "its certificate is for another name"
+        advice = "Use the name in the certificate as the address in the settings."
+    else:
+        words, advice = "its certificate is not trusted", f"Name the CA that signed it in {ca_setting}."
+    return Trouble(words, advice, by_certificate=True)
 
 
 _WORDS: tuple[tuple[type[BaseException], Trouble], ...] = (

@@ -50,7 +50,10 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `subject` is the server, DN or person in question, `domain` the configured name."""
+    """One thing that was looked at. `subject` is the server, DN or person in question, `domain` the configured name.
+
+    `by_certificate`: whether it is a server's certificate that is wrong.
+    """
 
     part: Part
     state: State
@@ -58,6 +61,7 @@ class Finding:
     advice: str = ""
     subject: str = ""
     domain: str = ""
+    by_certificate: bool = False
 
     @property
     def ok(self) -> bool:

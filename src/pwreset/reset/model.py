@@ -280,3 +280,4 @@ class ServerHealth:
     detail: str = ""
     advice: str = ""
     took: timedelta = timedelta()
+    by_certificate: bool = False  # whether it is the server's certificate that is wrong

@@ -67,8 +67,6 @@ class Examination:
         found += await self._of_account(chosen.server, inspector)
         for user in people:
             found += await self._of_person(chosen.server, inspector, user)
-        if not people:
-            found.append(NOBODY)
         if not dialect.ends_old_passwords:
             found.append(Finding(Part.OLD_PASSWORDS, State.OK, OLD_PASSWORDS, OLD_PASSWORDS_ADVICE))
         found += await self._of_index(chosen.server, inspector)
@@ -116,14 +114,6 @@ class Examination:
             return Finding(
                 part, State.UNTOLD, f"cannot be looked at: {words} ({type(error).__name__})", advice, subject
             )
-
-
-NOBODY = Finding(
-    Part.RIGHTS,
-    State.UNTOLD,
-    "nobody was found to try them on",
-    "Name a test person with --user; see that `base_dn`, `user_filter` and `login_attributes` fit people.",
-)
 
 
 def _of_power(power: Power, bind_dn: str) -> Finding:

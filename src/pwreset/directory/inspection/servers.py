@@ -18,6 +18,7 @@ from pwreset.directory.rootdse import RootDse
 from pwreset.reset.findings import Finding, Part, State
 
 CATALOG_PORTS = (3268, 3269)  # of the global catalog, [MS-ADTS] 3.1.1.3.1.10
+OF_THE_CERTIFICATE = frozenset({Kind.UNTRUSTED, Kind.WRONG_NAME, Kind.OUT_OF_TIME})
 TOLERATED = timedelta(seconds=5)
 A_SECOND = timedelta(seconds=1)  # in which servers tell the time
 ANSWERS = 3
@@ -91,7 +92,14 @@ def offset_between(before: datetime, theirs: datetime, after: datetime) -> timed
 def _of_server(seen: Seen) -> Finding:
     server, subject = seen.server, seen.server.uri
     if seen.trouble is not None:
-        return Finding(Part.SERVER, State.FAILED, seen.trouble.words, _sentence(seen.trouble.advice), subject)
+        return Finding(
+            Part.SERVER,
+            State.FAILED,
+            seen.trouble.words,
+            _sentence(seen.trouble.advice),
+            subject,
+            by_certificate=seen.trouble.kind in OF_THE_CERTIFICATE,
+        )
     if server.port in CATALOG_PORTS:
         return Finding(
             Part.SERVER,
