@@ -17,6 +17,7 @@ from cyclopts import App, Parameter
 from pwreset import __version__
 from pwreset.commands import care, links, sending
 from pwreset.commands.breached import breached_app
+from pwreset.commands.keys import keys_app
 from pwreset.commands.running import DEFAULT_CONFIG, ConfigPath, configuration_of, run_async
 from pwreset.commands.settings_file import config_app
 from pwreset.commands.trail import audit_app
@@ -30,6 +31,7 @@ app = App(
 )
 app.command(config_app)
 app.command(audit_app)
+app.command(keys_app)
 app.command(breached_app)
 for command in (sending.send, links.requests, links.revoke, care.check, care.migrate, care.purge):
     app.command(command)

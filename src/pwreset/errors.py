@@ -539,6 +539,15 @@ class FilterInvalid(PwresetError):
         super().__init__("The filter is not an LDAP filter (RFC 4515)")
 
 
+class KeyNeeded(PwresetError):
+    family = Family.OPERATOR
+    reason = "key-needed"
+    meaning = "A key cannot be retired: it is the newest, unknown, or something that lives needs it."
+
+    def __init__(self, key_id: str, why: str) -> None:
+        super().__init__(f"Key {key_id} cannot go: {why}")
+
+
 class RequestNotFound(PwresetError):
     family = Family.NOT_FOUND
     reason = "request-not-found"

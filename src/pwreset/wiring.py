@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pwreset import logs
+from pwreset import key_file, logs
 from pwreset.delivery.gateways import sms_transport
 from pwreset.delivery.mail import MailTransport
 from pwreset.delivery.messages import TemplateMessages
@@ -27,10 +26,9 @@ from pwreset.reset.model import Channel
 from pwreset.reset.pace import Quota
 from pwreset.reset.ports import Clock, Transport
 from pwreset.reset.services import Services
-from pwreset.reset.tokens import Keys, new_key, read_keys, write_keys
+from pwreset.reset.tokens import Keys, new_key
 from pwreset.reset.worker import chain, work
 from pwreset.settings import Configuration, Settings
-from pwreset.settings.load import refuse_readable_by_others
 from pwreset.store.clock import SystemClock
 from pwreset.store.sqlite import SqliteStore
 from pwreset.store.sqlite import migrate as migrate_sqlite
@@ -75,9 +73,11 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
     )
     if exclusive:
         store.on_due(services.outbox.bell.set)
+    watch = asyncio.create_task(key_file.watch(configuration.key_file, keys), name="keys")
     try:
         yield services
     finally:
+        watch.cancel()
         await services.outbox.drain(settings.server.shutdown_seconds)
         if exclusive:
             await _chain_the_rest(services)
@@ -221,28 +221,10 @@ def load_keys(configuration: Configuration) -> Keys:
     """
     path = configuration.key_file
     if not path.exists():
-        _make_key_file(path, configuration)
-    refuse_readable_by_others(path)
-    try:
-        return read_keys(path.read_text(encoding="ascii"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: the key file cannot be read") from error
-    except ValueError as error:
-        raise SettingsError(f"{path}: not a key file: {error}") from error
-
-
-def _make_key_file(path: Path, configuration: Configuration) -> None:
-    if _store_exists(configuration):
-        raise SettingsError(
-            f"{path}: the key file is missing, and the store {configuration.settings.store.url} cannot be used without it: its links and waiting "
-            "messages open with no other. Restore it from its backup, or move the store away to start anew."
-        )
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(write_keys([new_key()]))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise SettingsError(f"{path}: the key file cannot be made: {error.strerror}") from error
-    log.info("key file made", path=str(path))
+        if _store_exists(configuration):
+            raise SettingsError(
+                f"{path}: the key file is missing, and the store {configuration.settings.store.url} cannot be used without it: its links and waiting "
+                "messages open with no other. Restore it from its backup, or move the store away to start anew."
+            )
+        key_file.make(path, Keys((new_key(),)))
+    return key_file.read(path)

@@ -243,6 +243,10 @@ class FakeStore:
             self._end_others(request, at, "superseded", older_only=True)
         self._tell(events)
 
+    async def seals(self, length: int) -> frozenset[bytes]:
+        self._refuse_if_down()
+        return frozenset(message.body[:length] for message in self._queued())
+
     async def next_due(self) -> datetime | None:
         self._refuse_if_down()
         return min((message.due_at for message in self._queued()), default=None)

@@ -37,7 +37,7 @@ def verify(*, config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Prove that no chained audit event was edited or cut out. Ends with 1 and the place where one was."""
 
     async def look(services: Services) -> None:
-        broken = await services.store.verify_audit([key.derive("audit chain") for key in services.keys.keys])
+        broken = await services.store.verify_audit(services.keys.audit_keys())
         print("the audit trail is whole" if broken is None else f"the audit trail is broken: {broken}")  # noqa: T201
         if broken is not None:
             sys.exit(1)

@@ -11,6 +11,7 @@ ciphertext with its tag. Random nonces are safe for 2**32 messages under one key
 from __future__ import annotations
 
 import secrets
+from functools import cache
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pwreset.errors import SealBroken
 from pwreset.reset.model import Content, Recipient
-from pwreset.reset.tokens import Keys
+from pwreset.reset.tokens import Key, Keys
 
 PURPOSE = "outbox seal"
 VERSION = b"\x01"
@@ -29,21 +30,22 @@ class AesGcmSealer:
     """Implements `pwreset.reset.ports.Sealer`. The newest key seals, all of them open."""
 
     def __init__(self, keys: Keys) -> None:
-        self._newest = keys.newest.id.encode()
-        self._ciphers = {key.id.encode(): AESGCM(key.derive(PURPOSE)) for key in keys.keys}
+        self._keys = keys
 
     def seal(self, content: Content, delivery_id: str, recipient: Recipient) -> bytes:
         """The sealed content; different each time."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        head = VERSION + bytes([len(self._newest)]) + self._newest
+        newest = self._keys.newest
+        key_id = newest.id.encode()
+        head = VERSION + bytes([len(key_id)]) + key_id
         plain = msgspec.msgpack.encode([content.subject, content.text, content.html, content.language])
-        return head + nonce + self._ciphers[self._newest].encrypt(nonce, plain, _bound(head, delivery_id, recipient))
+        return head + nonce + _cipher(newest).encrypt(nonce, plain, _bound(head, delivery_id, recipient))
 
     def open(self, body: bytes, delivery_id: str, recipient: Recipient) -> Content:
         """The content. Raises SealBroken: another key, another row, another recipient, or no sealed body at all."""
         start = 2 + body[1] if len(body) > 1 else 0
         head, nonce, sealed = body[:start], body[start : start + NONCE_BYTES], body[start + NONCE_BYTES :]
-        cipher = self._ciphers.get(head[2:])
+        cipher = next((_cipher(key) for key in self._keys.keys if key.id.encode() == head[2:]), None)
         if cipher is None or head[:1] != VERSION or len(nonce) != NONCE_BYTES:
             raise SealBroken
         try:
@@ -51,6 +53,11 @@ class AesGcmSealer:
             return Content(*msgspec.msgpack.decode(plain, type=tuple[str, str, str, str]))
         except (InvalidTag, ValueError) as error:
             raise SealBroken from error
+
+
+@cache
+def _cipher(key: Key) -> AESGCM:
+    return AESGCM(key.derive(PURPOSE))
 
 
 def _bound(head: bytes, delivery_id: str, recipient: Recipient) -> bytes:

@@ -257,6 +257,10 @@ class Store(Protocol):
         """Outcomes of attempts. SENT and ABANDONED erase the body; a reset link that was sent supersedes older ones."""
         ...
 
+    async def seals(self, length: int) -> frozenset[bytes]:
+        """The first so many bytes of the sealed bodies that wait, each once: they name the key."""
+        ...
+
     async def next_due(self) -> datetime | None:
         """When the earliest queued delivery is due."""
         ...

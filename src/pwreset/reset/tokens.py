@@ -11,7 +11,6 @@ import base64
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +24,11 @@ from pwreset.secret import Secret
 
 TOKEN_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 KEY_BYTES = 32
+AUDIT = "audit chain"
+RETIRED = "audit-only"
+WAITING = "waiting"
+KEY_ID_BYTES = 4
+DAY_SHAPE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 TIME_BYTES, SHORT_MAC_BYTES = 4, 16
 
 
@@ -34,6 +38,8 @@ class Key:
 
     id: str
     value: bytes
+    made: str = ""  # the day, YYYY-MM-DD; unknown of keys from before that was noted
+    waiting: bool = False  # it only checks, until all processes that share the key file know it
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for this purpose alone."""
@@ -45,11 +51,39 @@ def _derive(value: bytes, purpose: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"pwreset {purpose}".encode()).derive(value)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class Keys:
-    """The keys of the key file, newest first: the first one makes, all of them check."""
+    """The keys of the key file, newest first: the first one makes, all of them check.
+
+    `retired` are what is left of keys that no link needs any more: enough to prove the audit trail, and no more.
+    """
 
     keys: tuple[Key, ...]
+    retired: tuple[Key, ...] = ()
+
+    def renew(self, other: Keys) -> None:
+        """Be these keys from now on: the key file was changed under a running process."""
+        self.keys, self.retired = other.keys, other.retired
+
+    def rotated(self, today: str) -> Keys:
+        """With a new key to make things with: the waiting one, if there is one."""
+        waiting = next((key for key in self.keys if key.waiting), None) or new_key(today)
+        others = tuple(key for key in self.keys if key.id != waiting.id)
+        return Keys((replace(waiting, waiting=False), *others), self.retired)
+
+    def prepared(self, today: str) -> Keys:
+        """With a new key that waits."""
+        return Keys((*self.keys, replace(new_key(today), waiting=True)), self.retired)
+
+    def without(self, key_id: str) -> Keys:
+        """Without this key, but for what proves the audit trail. It must not be the newest one."""
+        gone = next(key for key in self.keys[1:] if key.id == key_id)
+        left = tuple(key for key in self.keys if key is not gone)
+        return Keys(left, (*self.retired, Key(gone.id, gone.derive(AUDIT), gone.made)))
+
+    def audit_keys(self) -> list[bytes]:
+        """What blocks of the audit trail may be chained with."""
+        return [*(key.derive(AUDIT) for key in self.keys), *(key.value for key in self.retired)]
 
     @property
     def newest(self) -> Key:
@@ -112,9 +146,9 @@ def new_id() -> str:
     return secrets.token_hex(12)
 
 
-def new_key() -> Key:
-    """A fresh key."""
-    return Key(id=secrets.token_hex(4), value=secrets.token_bytes(KEY_BYTES))
+def new_key(today: str = "") -> Key:
+    """A fresh key, made today."""
+    return Key(id=secrets.token_hex(KEY_ID_BYTES), value=secrets.token_bytes(KEY_BYTES), made=today)
 
 
 def read_token(text: str) -> Secret | None:
@@ -122,28 +156,37 @@ def read_token(text: str) -> Secret | None:
     return Secret(text) if TOKEN_SHAPE.match(text) else None
 
 
-def write_keys(keys: Sequence[Key]) -> str:
-    """The key file's text: one `id base64` a line, newest first."""
-    return "".join(f"{key.id} {base64.b64encode(key.value).decode()}\n" for key in keys)
+def write_keys(keys: Keys) -> str:
+    """The key file's text: one `id base64` a line, newest first; behind them those that only prove the audit trail."""
+    lines = [_written(key, WAITING if key.waiting else "") for key in keys.keys]
+    lines += [_written(key, RETIRED) for key in keys.retired]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _written(key: Key, word: str) -> str:
+    return " ".join(filter(None, (key.id, base64.b64encode(key.value).decode(), word, key.made)))
 
 
 def read_keys(text: str) -> Keys:
     """Keys from a key file's text. Raises ValueError, without its content, when it is none."""
-    keys = []
+    keys: list[Key] = []
+    retired: list[Key] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         try:
-            key_id, encoded = line.split()
-            key = Key(key_id, base64.b64decode(encoded, validate=True))
-        except ValueError:
+            key_id, encoded, *more = line.split()
+            made = more.pop() if more and DAY_SHAPE.match(more[-1]) else ""
+            word = {(): "", (RETIRED,): RETIRED, (WAITING,): WAITING}[tuple(more)]
+            key = Key(key_id, base64.b64decode(encoded, validate=True), made, waiting=word == WAITING)
+        except (ValueError, KeyError):
             raise ValueError(f"line {number} is no key") from None
         if len(key.value) != KEY_BYTES:
             raise ValueError(f"the key in line {number} has not {KEY_BYTES} bytes")
-        keys.append(key)
+        (retired if word == RETIRED else keys).append(key)
     if not keys:
         raise ValueError("it holds no key")
-    return Keys(tuple(keys))
+    return Keys(tuple(keys), tuple(retired))
 
 
 def _mac(key: bytes, text: bytes) -> bytes:

@@ -10,6 +10,7 @@ from pwreset import logs
 from pwreset.errors import PwresetError
 from pwreset.reset.dispatch import lease_until
 from pwreset.reset.recover import recover_claims
+from pwreset.reset.tokens import AUDIT
 
 if TYPE_CHECKING:
     from pwreset.reset.ports import Clock
@@ -102,7 +103,7 @@ async def _reclaim(services: Services) -> None:
 
 async def chain(services: Services) -> None:
     """Chain the audit events committed since the last time. Raises StoreUnavailable."""
-    await services.store.chain_audit(services.keys.newest.derive("audit chain"))
+    await services.store.chain_audit(services.keys.newest.derive(AUDIT))
 
 
 async def _rest(services: Services) -> None:

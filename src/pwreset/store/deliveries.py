@@ -78,6 +78,15 @@ def _settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
         end(connection, sql.END_OLDER_THAN_SENT, sent, micros(settlements[-1].at), SUPERSEDED)
 
 
+def seals(connection: Connection, length: int) -> frozenset[bytes]:
+    """The beginnings of the bodies that wait."""
+    return frozenset(
+        bytes(row[0])
+        for channel in Channel
+        for row in connection.execute(sql.SEALS, {"channel": channel.value, "length": length})
+    )
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When the earliest queued delivery is due."""
     due = connection.execute(sql.NEXT_DUE).fetchone()[0]

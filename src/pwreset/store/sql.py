@@ -162,6 +162,10 @@ class SqlStore:
         outcomes = outbox.Outcomes(settlements, [event_parameters(event) for event in events])
         await self._writer.share(outbox.settle, outcomes)
 
+    async def seals(self, length: int) -> frozenset[bytes]:
+        """The first bytes of the sealed bodies that wait."""
+        return await self._lister.run(lambda c: outbox.seals(c, length))
+
     async def next_due(self) -> datetime | None:
         """When the earliest queued delivery is due."""
         return await self._read(outbox.next_due)

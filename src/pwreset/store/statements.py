@@ -180,6 +180,9 @@ WHERE request_id = :request_id AND settled_at IS NULL
 
 ABANDON_LINKS = f"{ABANDON_DELIVERIES} AND message = 'reset-link'"
 
+# What stands before the nonce of a sealed body: it names the key.
+SEALS = "SELECT DISTINCT substr(body, 1, :length) FROM deliveries WHERE channel = :channel AND settled_at IS NULL"
+
 NEXT_DUE = """
 SELECT min(due_at) FROM (
     SELECT min(due_at) AS due_at FROM deliveries WHERE channel = 'mail' AND settled_at IS NULL

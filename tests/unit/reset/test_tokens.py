@@ -97,7 +97,7 @@ def test_a_form_token_of_any_text_is_no_failure() -> None:
 
 def test_a_key_file_reads_back_newest_first() -> None:
     keys = (new_key(), new_key())
-    assert read_keys(write_keys(keys)).keys == keys
+    assert read_keys(write_keys(Keys(keys))).keys == keys
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "id notbase64!\n", "id YWJj\n", "one two three\n"])
