@@ -20,7 +20,7 @@ class DirsrvLab(LdapLab[LabDirsrv]):
     """389 Directory Server 2.3."""
 
     people = lab.PEOPLE
-    branches = lab.STRICT_PEOPLE, lab.OTHER
+    branches = lab.OTHER_PEOPLE, lab.OTHER
     service = lab.SERVICE_DN, lab.SERVICE_PASSWORD
 
     def add_person(

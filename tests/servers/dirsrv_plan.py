@@ -12,6 +12,7 @@ from tests.servers.slapd import password_of
 BASE = "dc=example,dc=org"
 PEOPLE = f"ou=people,{BASE}"
 STRICT_PEOPLE = f"ou=strict,{PEOPLE}"
+OTHER_PEOPLE = f"ou=floor,{PEOPLE}"
 OTHER = f"ou=other,{BASE}"
 GROUPS = f"ou=groups,{BASE}"
 SERVICES = f"ou=services,{BASE}"
@@ -113,6 +114,7 @@ def entries() -> list[Entry]:
         entry(BASE, ["domain"], dc="example", aci=_aci("suffix")),
         *(_unit(name) for name in ("people", "other", "groups", "services")),
         entry(STRICT_PEOPLE, ["organizationalUnit"], ou="strict"),
+        entry(OTHER_PEOPLE, ["organizationalUnit"], ou="floor"),
         entry(SERVICE_DN, ["organizationalRole", "simpleSecurityObject"], cn="pwreset", userPassword=SERVICE_PASSWORD),
         entry(
             HELP_DESK_DN,
