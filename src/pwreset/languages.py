@@ -17,8 +17,12 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, get_datetime_format
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+from babel.messages.pofile import PoFileError, read_po
+
+from pwreset import overrides
+from pwreset.errors import SettingsError
 
 LOCALE = Path(__file__).parent / "locale"
 SOURCE_LANGUAGE = "en"
@@ -93,16 +97,39 @@ def _by_weight(wish: str) -> Sequence[str]:
 
 
 @cache
-def catalogue(language: str) -> gettext.NullTranslations:
-    """The translations of an available language; English gives the source texts back."""
+def catalogue(language: str, folders: overrides.Folders = ()) -> gettext.NullTranslations:
+    """The translations of an available language; English gives the source texts back.
+
+    `folders` may hold an operator's own texts, `texts/<language>.po`; those of the first folder come first. Raises
+    SettingsError for a file that is none.
+    """
+    if folders:
+        own = overrides.find(folders[:1], f"{overrides.TEXTS}/{language}.po")
+        rest = catalogue(language, folders[1:])
+        if own is None:
+            return rest
+        translations = _compiled(overrides.read(own), language, str(own))
+        translations.add_fallback(rest)
+        return translations
     path = LOCALE / language.replace("-", "_") / "LC_MESSAGES" / "pwreset.po"
     if language == SOURCE_LANGUAGE or not path.exists():
         return gettext.NullTranslations()
+    return _compiled(path.read_text(encoding="utf-8"), language, str(path))
+
+
+def _compiled(text: str, language: str, where: str) -> gettext.NullTranslations:
     compiled = io.BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language.replace("-", "_")))
+    write_mo(compiled, read_texts(text, language, where))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def read_texts(text: str, language: str, where: str) -> Catalog:
+    """A catalogue's text. Raises SettingsError, with the line, when it is none."""
+    try:
+        return read_po(io.StringIO(text), locale=language.replace("-", "_"), abort_invalid=True)
+    except PoFileError as error:
+        raise SettingsError(f"{where}:{(error.lineno or 0) + 1}: {error.args[0]}") from error
 
 
 @cache

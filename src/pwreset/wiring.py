@@ -16,8 +16,11 @@ from pwreset.delivery.gateways import sms_transport
 from pwreset.delivery.mail import MailTransport
 from pwreset.delivery.messages import TemplateMessages
 from pwreset.delivery.seal import AesGcmSealer
+from pwreset.delivery.trial import try_messages
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import SettingsError, StoreUnavailable
+from pwreset.logo import Logo, read_logo
+from pwreset.overrides import Flaw
 from pwreset.reset.breached import BreachedList, starter_list
 from pwreset.reset.budget import DAY, spent
 from pwreset.reset.dispatch import Outbox
@@ -33,6 +36,7 @@ from pwreset.store.clock import SystemClock
 from pwreset.store.sqlite import SqliteStore
 from pwreset.store.sqlite import migrate as migrate_sqlite
 from pwreset.web.server import serve
+from pwreset.web.trial import try_pages
 
 if TYPE_CHECKING:
     from pwreset.store.postgres import PostgresStore
@@ -98,6 +102,7 @@ async def _chain_the_rest(services: Services) -> None:
 
 async def run(configuration: Configuration, on_ready: Callable[[], None] | None = None) -> None:
     """Serve people and managers, and work the outbox, until told to stop by a signal."""
+    refuse_flaws(configuration.settings)
     async with services_of(configuration, exclusive=True) as services, _working(services):
         _spare_the_collector()
         await serve(services, on_ready=lambda _: on_ready() if on_ready is not None else None)
@@ -112,6 +117,7 @@ def _spare_the_collector() -> None:
 
 async def run_worker(configuration: Configuration, on_ready: Callable[[], None] | None = None) -> None:
     """Work the outbox only, until told to stop by a signal."""
+    refuse_flaws(configuration.settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -137,7 +143,7 @@ def transports_of(configuration: Configuration) -> dict[Channel, Transport]:
     settings = configuration.settings
     transports: dict[Channel, Transport] = {}
     if settings.mail.url is not None:
-        transports[Channel.MAIL] = MailTransport(settings.mail, configuration.mail_password)
+        transports[Channel.MAIL] = MailTransport(settings.mail, configuration.mail_password, _logos(settings))
     if settings.sms.url is not None:
         transports[Channel.SMS] = sms_transport(settings.sms, configuration.sms_password)
     return transports
@@ -228,3 +234,19 @@ def load_keys(configuration: Configuration) -> Keys:
             )
         key_file.make(path, Keys((new_key(),)))
     return key_file.read(path)
+
+
+def flaws_of(settings: Settings) -> list[Flaw]:
+    """What is wrong with the operator's own templates, texts and logos."""
+    return [*try_messages(settings), *try_pages(settings)]
+
+
+def refuse_flaws(settings: Settings) -> None:
+    """Raise SettingsError when an operator's template cannot be used: now, rather than when a person needs it."""
+    if flaws := flaws_of(settings):
+        raise SettingsError("\n".join(map(str, flaws)))
+
+
+def _logos(settings: Settings) -> dict[str, Logo]:
+    """The logos of the domains that have one. Raises SettingsError when one cannot be used."""
+    return {name: read_logo(domain.brand.logo) for name, domain in settings.domains.items() if domain.brand.logo}

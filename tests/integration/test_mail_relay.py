@@ -271,3 +271,31 @@ async def test_a_relay_that_is_not_there_is_told_about(host: str, words: str) ->
 async def test_a_port_that_speaks_no_tls_is_told_about(relay: SmtpServer) -> None:
     health = await transport_to(relay.url.replace("smtp://", "smtps://")).health()
     assert health.detail == "no TLS there"
+
+
+async def test_what_cannot_be_delivered_is_returned_to_the_bounce_address() -> None:
+    with SmtpServer(dsn=True) as relay:
+        transport = transport_to(relay.url, bounce_address="bounces@exämple.org")
+        await transport.send(envelope())
+        await transport.close()
+        [mail] = relay.messages
+        assert mail.sender == "bounces@xn--exmple-cua.org"
+        assert str(mail.message["From"]) == SENDER
+        assert str(mail.message["Message-ID"]).endswith("@example.org>")
+        assert relay.reports == ["RET=HDRS", "NOTIFY=FAILURE"]
+
+
+async def test_no_report_is_asked_for_of_a_relay_that_offers_none() -> None:
+    with SmtpServer(dsn=False) as relay:  # which refuses parameters that it does not know
+        transport = transport_to(relay.url, bounce_address="bounces@example.org")
+        await transport.send(envelope())
+        await transport.close()
+        assert len(relay.messages) == 1
+
+
+async def test_without_a_bounce_address_no_report_is_asked_for() -> None:
+    with SmtpServer(dsn=True) as relay:
+        transport = transport_to(relay.url)
+        await transport.send(envelope())
+        await transport.close()
+        assert (relay.messages[0].sender, relay.reports) == ("helpdesk@example.org", [])

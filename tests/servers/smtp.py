@@ -63,6 +63,7 @@ class SmtpServer:
         login: tuple[str, str] | None = None,
         pipelining: bool = True,
         smtputf8: bool = True,
+        dsn: bool = False,
         host: str = "127.0.0.1",
     ) -> None:
         self._tls = tls
@@ -70,6 +71,8 @@ class SmtpServer:
         self._login = login
         self._pipelining = pipelining
         self._smtputf8 = smtputf8
+        self._dsn = dsn
+        self.reports: list[str] = []  # what was asked for of MAIL and RCPT, where reports are offered
         self._host = host
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp")
@@ -200,7 +203,12 @@ class SmtpServer:
         self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
-        return [responses[0], *(["250-PIPELINING"] if self._pipelining else []), *responses[1:]]
+        return [
+            responses[0],
+            *(["250-PIPELINING"] if self._pipelining else []),
+            *(["250-DSN"] if self._dsn else []),
+            *responses[1:],
+        ]
 
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -245,6 +253,20 @@ class _Protocol(SMTP):
         refusal = self.event_handler._replies.get(("CONNECT", ""))
         text = status if isinstance(status, str) else status.decode()
         await super().push(refusal if refusal and text.startswith("220 relay.test") else status)
+
+    # aiosmtpd knows no reports (RFC 3461): their parameters are noted and taken off before it looks.
+
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+        await super().smtp_MAIL(self._noted(arg, " RET=HDRS"))
+
+    async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802
+        await super().smtp_RCPT(self._noted(arg, " NOTIFY=FAILURE"))
+
+    def _noted(self, arg: str | None, parameter: str) -> str | None:
+        if arg is None or parameter not in arg or not self.event_handler._dsn:
+            return arg
+        self.event_handler.reports.append(parameter.strip())
+        return arg.replace(parameter, "")
 
 
 @contextmanager

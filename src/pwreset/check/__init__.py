@@ -19,8 +19,8 @@ from pwreset.check.transports import of_transports
 from pwreset.errors import PwresetError, SettingsError
 from pwreset.reset.findings import Finding, Part, State
 from pwreset.reset.services import Services
-from pwreset.settings import load
-from pwreset.wiring import services_of
+from pwreset.settings import Configuration, load
+from pwreset.wiring import flaws_of, services_of
 
 
 async def check_all(path: Path, usernames: Sequence[str]) -> list[Finding]:
@@ -29,7 +29,8 @@ async def check_all(path: Path, usernames: Sequence[str]) -> list[Finding]:
         configuration = load(path)
     except PwresetError as error:
         return [_unusable(error)]
-    findings = [Finding(Part.SETTINGS, State.OK, "loaded", subject=str(path)), *of_https(configuration)]
+    findings = [Finding(Part.SETTINGS, State.OK, "loaded", subject=str(path)), *_of_templates(configuration)]
+    findings += of_https(configuration)
     try:
         async with services_of(configuration, exclusive=False) as services:
             findings += [finding async for finding in _of_parts(services, usernames)]
@@ -54,6 +55,19 @@ async def _of_parts(services: Services, usernames: Sequence[str]) -> AsyncIterat
             yield finding
     for finding in await of_transports(services):
         yield finding
+
+
+def _of_templates(configuration: Configuration) -> list[Finding]:
+    """The operator's own templates, texts and logos, rendered with sample data; nothing where there are none."""
+    settings = configuration.settings
+    if not any(one.templates or settings.templates or one.brand.logo for one in settings.domains.values()):
+        return []
+    advice = "Mend it: the service does not start with it."
+    flaws = [
+        Finding(Part.SETTINGS, State.FAILED, flaw.words, advice, f"{flaw.file}:{flaw.line}")
+        for flaw in flaws_of(settings)
+    ]
+    return flaws or [Finding(Part.SETTINGS, State.OK, "own templates and texts: all rendered with sample data")]
 
 
 def _unusable(error: PwresetError) -> Finding:

@@ -86,13 +86,18 @@ class Conversation(asyncio.Protocol):
         """Whether another mail may be tried here."""
         return not self._over and not self._transport.is_closing()
 
-    async def send(self, sender: bytes, recipient: bytes, message: bytes, *, utf8: bool = False) -> None:
+    async def send(
+        self, sender: bytes, recipient: bytes, message: bytes, *, utf8: bool = False, report: bool = False
+    ) -> None:
         """Hand one mail over. `message` has CRLF line ends and begins with a header.
+
+        `report` asks for a report of a failure, with the headers only, of a relay that offers it (RFC 3461): the message
+        holds a link.
 
         Raises NotTaken (the connection is good for the next mail), ConversationLost, TimeoutError (both: it is not).
         """
         try:
-            await self._send(sender, recipient, message, utf8=utf8)
+            await self._send(sender, recipient, message, utf8=utf8, report=report)
         except NotTaken as error:
             if error.answer.code == CLOSING:
                 self.close()
@@ -103,10 +108,10 @@ class Conversation(asyncio.Protocol):
             raise
         self.last_used = asyncio.get_running_loop().time()
 
-    async def _send(self, sender: bytes, recipient: bytes, message: bytes, *, utf8: bool) -> None:
+    async def _send(self, sender: bytes, recipient: bytes, message: bytes, *, utf8: bool, report: bool) -> None:
         commands = [
-            b"MAIL FROM:<%b>%b\r\n" % (sender, b" SMTPUTF8" if utf8 else b""),
-            b"RCPT TO:<%b>\r\n" % recipient,
+            b"MAIL FROM:<%b>%b%b\r\n" % (sender, b" SMTPUTF8" if utf8 else b"", b" RET=HDRS" if report else b""),
+            b"RCPT TO:<%b>%b\r\n" % (recipient, b" NOTIFY=FAILURE" if report else b""),
             b"DATA\r\n",
         ]
         try:

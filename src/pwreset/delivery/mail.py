@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -30,6 +31,7 @@ from pwreset.delivery import tls
 from pwreset.delivery.conversation import Conversation, ConversationLost, NotTaken, Step
 from pwreset.delivery.mime import Letterhead, ascii_address
 from pwreset.errors import DeliveryDeferred, DeliveryRefused, SettingsError
+from pwreset.logo import Logo
 from pwreset.reset.model import Channel, Envelope, ServerHealth
 from pwreset.reset.recipients import is_mail_address
 from pwreset.secret import Secret
@@ -69,14 +71,16 @@ class _CannotOpen(Exception):
 class MailTransport:
     """Implements `pwreset.reset.ports.Transport` with up to `connections` connections to one relay."""
 
-    def __init__(self, settings: Mail, password: Secret | None) -> None:
+    def __init__(self, settings: Mail, password: Secret | None, logos: Mapping[str, Logo] | None = None) -> None:
+        """`logos` are those of the domains that have one."""
         if settings.url is None or settings.sender is None:
             raise SettingsError("mail.url and mail.sender are needed to send mail")
         self._relay = read_relay(settings)
         self._settings = settings
         self._password = password
         self._tls = tls.context(settings.ca_file, "mail.ca_file")
-        self._letterhead = Letterhead(settings.sender, settings.reply_to)
+        self._letterhead = Letterhead(settings.sender, settings.reply_to, settings.bounce_address, logos)
+        self._wants_reports = settings.bounce_address is not None
         self._sender = self._letterhead.envelope_sender.encode()
         self._slots = asyncio.Semaphore(settings.connections)
         self._idle: list[_Open] = []
@@ -123,7 +127,9 @@ class MailTransport:
         try:
             if utf8 and not connection.smtputf8:
                 raise DeliveryRefused("the relay takes no addresses beyond ASCII")
-            await connection.conversation.send(self._sender, to.encode(), message, utf8=utf8)
+            await connection.conversation.send(
+                self._sender, to.encode(), message, utf8=utf8, report=self._wants_reports and connection.dsn
+            )
         finally:
             if connection.conversation.usable:
                 self._idle.append(connection)
@@ -168,7 +174,7 @@ class MailTransport:
             self._settings.timeout_seconds,
             pipelining=client.supports_extension("pipelining"),
         )
-        return _Open(conversation, client.supports_extension("smtputf8"))
+        return _Open(conversation, client.supports_extension("smtputf8"), client.supports_extension("dsn"))
 
     async def _encrypt(self, client: aiosmtplib.SMTP) -> None:
         if self._relay.implicit_tls or self._relay.start_tls is False:
@@ -228,6 +234,7 @@ class _Open:
 
     conversation: Conversation
     smtputf8: bool
+    dsn: bool
 
 
 def read_relay(settings: Mail) -> Relay:

@@ -42,7 +42,7 @@ class TemplateMessages:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._environment = MessageEnvironment()
+        self._environment = MessageEnvironment(settings)
         self._compiled: dict[tuple[MessageName, str, str], _Message] = {}
 
     def render(self, name: MessageName, channel: Channel, language: str | None, facts: MessageFacts) -> Content:

@@ -7,8 +7,10 @@ strictly already, a date, and an id of ours.
 
 from __future__ import annotations
 
+import base64
 import binascii
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from email.headerregistry import Address
 from email.policy import SMTP
@@ -19,12 +21,19 @@ from typing import Any
 import idna
 
 from pwreset.errors import DeliveryRefused, SettingsError
+from pwreset.logo import Logo
 from pwreset.reset.model import Content, Envelope
 from pwreset.reset.recipients import is_mail_address
 
 # "=_" cannot occur in a quoted-printable body (RFC 2045, section 6.7), and a text that holds the boundary is encoded so:
 # it needs no randomness.
 _BOUNDARY = b"=_pwreset"
+# The HTML with the picture it shows (RFC 2387), which is found by its Content-ID (RFC 2392).
+_RELATED = (
+    b'Content-Type: multipart/related; type="text/html"; boundary="=_pwreset_related"\r\n\r\n'
+    b"--=_pwreset_related\r\n%b\r\n--=_pwreset_related\r\n"
+)
+_LOGO = 'src="cid:logo"'
 # What every relay takes as it is: RFC 2045, section 2.7; lines of RFC 5322, section 2.1.1. To encode it took half of the
 # time a mail takes.
 _PLAIN = re.compile(r"(?:[\t -~]{0,998}\n)*[\t -~]{0,998}")
@@ -37,10 +46,14 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 class Letterhead:
     """What all mails of a transport share: sender, reply address, domain of the message ids."""
 
-    def __init__(self, sender: str, reply_to: str | None) -> None:
+    def __init__(
+        self, sender: str, reply_to: str | None, bounces: str | None = None, logos: Mapping[str, Logo] | None = None
+    ) -> None:
         address = one_address(sender, "mail.sender")
-        self.envelope_sender = ascii_address(address.addr_spec)
-        self._domain = self.envelope_sender.rpartition("@")[2]
+        returned = one_address(bounces, "mail.bounce_address") if bounces else address
+        self.envelope_sender = ascii_address(returned.addr_spec)
+        self._domain = ascii_address(address.addr_spec).rpartition("@")[2]
+        self._logos = {domain: _picture(logo) for domain, logo in (logos or {}).items()}
         headers = _address_header("From", address)
         if reply_to is not None:
             headers += _address_header("Reply-To", one_address(reply_to, "mail.reply_to"))
@@ -60,7 +73,10 @@ class Letterhead:
             self._message_id(envelope.id),
             _language(content.language),
         ]
-        return b"".join(headers) + (_alternatives(content) if content.html else _part("plain", content.text))
+        if not content.html:
+            return b"".join(headers) + _part("plain", content.text)
+        logo = self._logos.get(envelope.domain) if _LOGO in content.html else None
+        return b"".join(headers) + _alternatives(content, logo)
 
     def _message_id(self, envelope_id: str) -> bytes:
         """The same over all attempts, so that a mail sent twice can be told to be one."""
@@ -112,16 +128,27 @@ def _language(tag: str) -> bytes:
     return f"Content-Language: {tag}\r\n".encode() if _TAG.match(tag) else b""
 
 
-def _alternatives(content: Content) -> bytes:
+def _alternatives(content: Content, logo: bytes | None) -> bytes:
     """RFC 2046, section 5.1.4: the plainest form first."""
+    html = _part("html", content.html)
     return b"".join(
         (
             b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n--%b\r\n' % (_BOUNDARY, _BOUNDARY),
             _part("plain", content.text),
             b"\r\n--%b\r\n" % _BOUNDARY,
-            _part("html", content.html),
+            html if logo is None else _RELATED % html + logo,
             b"\r\n--%b--\r\n" % _BOUNDARY,
         )
+    )
+
+
+def _picture(logo: Logo) -> bytes:
+    """The last part of what belongs to the HTML, with its end; the same in every mail."""
+    return (
+        f"Content-Type: {logo.media_type}\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <logo>\r\n"
+        f'Content-Disposition: inline; filename="logo.{logo.ending}"\r\n\r\n'.encode()
+        + base64.encodebytes(logo.body).replace(b"\n", b"\r\n")
+        + b"\r\n--=_pwreset_related--\r\n"
     )
 
 

@@ -17,6 +17,7 @@ Gettext = Callable[[str], str]
 
 TRANS = re.compile(r"\{%-?\s*trans\s*-?%\}(.*?)\{%-?\s*endtrans\s*-?%\}", re.DOTALL)
 _FACT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_KEPT = re.compile(r"\{\{\s*\w+\s*\}\}|\n")
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 # How facts stand out in HTML. `bdi` keeps a name's direction to itself.
 _MARKED = {
@@ -37,6 +38,11 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
 def translate(source: str, gettext: Gettext, *, html: bool) -> str:
     """The source with every text in the language of `gettext`."""
     return TRANS.sub(lambda found: _template(gettext(_message(found[1])), html=html), source)
+
+
+def untranslated(source: str) -> str:
+    """The source with nothing left of its texts but their facts, every line where it was."""
+    return TRANS.sub(lambda found: "".join(_KEPT.findall(found[1])), source)
 
 
 def placeholders(text: str) -> frozenset[str]:

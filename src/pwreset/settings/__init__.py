@@ -2,6 +2,7 @@
 
 from pwreset.settings.load import Configuration, load
 from pwreset.settings.sections import (
+    BrandSettings,
     DeliverySettings,
     Domain,
     Limits,
@@ -17,6 +18,7 @@ from pwreset.settings.sections import (
 )
 
 __all__ = [
+    "BrandSettings",
     "Configuration",
     "DeliverySettings",
     "Domain",

@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS
 
+from pwreset import colours
 from pwreset.languages import available
-from pwreset.settings.sections import Domain, Limits, Mail, ManagerApi, Password, Server, Settings, Sms
+from pwreset.settings.sections import BrandSettings, Domain, Limits, Mail, ManagerApi, Password, Server, Settings, Sms
 
 Problem = tuple[str, str]
 
@@ -36,6 +37,7 @@ _DN = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=")
 def problems(settings: Settings) -> Iterator[Problem]:
     """Everything in these settings that cannot work, in the order of the file's sections."""
     yield from _public_url("public_url", settings.public_url)
+    yield from _absolute("templates", settings.templates)
     yield from _domain_names(settings)
     yield from _server(settings.server)
     yield from _store(settings.store.url)
@@ -173,6 +175,31 @@ def _domain(where: str, domain: Domain) -> Iterator[Problem]:
     if domain.report_to is not None and not _ADDRESS.match(domain.report_to):
         yield f"{where}.report_to", "must be one mail address, like security@example.org"
     yield from _place(where, domain)
+    yield from _absolute(f"{where}.templates", domain.templates)
+    yield from _brand(f"{where}.brand", domain.brand)
+
+
+def _brand(where: str, brand: BrandSettings) -> Iterator[Problem]:
+    yield from _absolute(f"{where}.logo", brand.logo)
+    for setting in ("colour", "text_colour"):
+        if (value := getattr(brand, setting)) is not None and not colours.SHAPE.match(value):
+            yield f"{where}.{setting}", f"{value!r} is no colour; write it like #1d5a96"
+            return
+    if brand.text_colour is not None and brand.colour is None:
+        yield f"{where}.text_colour", "is for text on the colour, which is not set"
+    elif brand.text_colour is not None and brand.colour is not None:
+        ratio = colours.contrast(brand.text_colour, brand.colour)
+        if ratio < colours.ENOUGH:
+            better = colours.text_on(brand.colour)
+            yield f"{where}.text_colour", f"is hard to read on the colour: {ratio:.1f}:1, at least 4.5:1; try {better}"
+    for words, url in brand.footer_links.items():
+        if not words.strip() or urlsplit(url).scheme not in ("https", "http", "mailto", "tel"):
+            yield f"{where}.footer_links", f"{url!r} is no address that people can open, like https://www.example.org"
+
+
+def _absolute(where: str, path: str | None) -> Iterator[Problem]:
+    if path is not None and not path.startswith("/"):
+        yield where, "must be an absolute path"
 
 
 def _place(where: str, domain: Domain) -> Iterator[Problem]:

@@ -135,6 +135,12 @@ class Mail(Section, frozen=True):
         str | None, Meta(description="Envelope sender and From, e.g. `Help Desk <helpdesk@example.org>`.")
     ] = None
     reply_to: Annotated[str | None, Meta(description="Reply-To, if it is another address.")] = None
+    bounce_address: Annotated[
+        str | None,
+        Meta(
+            description="Envelope sender, to which relays return what cannot be delivered; default: the sender's address. With it set, reports of failures are asked for where the relay offers them (RFC 3461)."
+        ),
+    ] = None
     username: Annotated[str | None, Meta(description="Log-in name at the relay.")] = None
     password_file: Annotated[
         str | None, Meta(description="File with the password. Or PWRESET_MAIL_PASSWORD.", extra={"secret": True})
@@ -349,6 +355,31 @@ class Log(Section, frozen=True):
     )
 
 
+class BrandSettings(Section, frozen=True):
+    """How a domain looks, on pages and in mails."""
+
+    name: Annotated[str | None, Meta(description="The name at the head; default: the domain's title.")] = None
+    colour: Annotated[
+        str | None, Meta(description="Buttons, links and marks, as `#rrggbb`; the shades for dark mode are derived.")
+    ] = None
+    text_colour: Annotated[
+        str | None,
+        Meta(
+            description="Text on the colour, as `#rrggbb`; its contrast must reach 4.5:1 (WCAG 2.2, level AA). Default: white or black, whichever is read better."
+        ),
+    ] = None
+    logo: Annotated[
+        str | None,
+        Meta(description="A PNG, JPEG or GIF file of at most 64 kB, shown at the head, 40 pixels high. Absolute path."),
+    ] = None
+    footer: Annotated[
+        str | None, Meta(description="A line at the foot, such as the company's name and registered address.")
+    ] = None
+    footer_links: Annotated[
+        dict[str, str], Meta(description="Links at the foot: a table of words and their addresses.")
+    ] = {}
+
+
 class Domain(Section, frozen=True):
     """A named set of users: directory, search base, attributes, policy, brand."""
 
@@ -468,6 +499,10 @@ class Domain(Section, frozen=True):
         ),
     ] = None
     max_lifetime_hours: Annotated[Hours | None, Meta(description="This domain's longest lifetime of a link.")] = None
+    templates: Annotated[
+        str | None, Meta(description="Folder with this domain's own templates and texts. Absolute path.")
+    ] = None
+    brand: BrandSettings = BrandSettings()
 
 
 class Settings(Section, frozen=True):
@@ -478,6 +513,9 @@ class Settings(Section, frozen=True):
     ]
     domains: Annotated[dict[str, Domain], Meta(min_length=1, description="The domains by name.")]
     default_domain: Annotated[str | None, Meta(description="The domain when a call names none.")] = None
+    templates: Annotated[
+        str | None, Meta(description="Folder with own templates and texts for all domains. Absolute path.")
+    ] = None
     server: Server = Server()
     store: StoreSettings = StoreSettings()
     links: Links = Links()

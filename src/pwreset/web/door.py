@@ -29,9 +29,10 @@ from pwreset.errors import (
     PwresetError,
     WriteDenied,
 )
-from pwreset.languages import choose
+from pwreset.languages import SOURCE_LANGUAGE, choose
 from pwreset.reset.ports import Limit
 from pwreset.reset.services import Services
+from pwreset.web.brand import Brand, brand_of
 from pwreset.web.render import render
 from pwreset.web.security import (
     PAGE_HEADERS,
@@ -79,16 +80,6 @@ TOO_MANY = FAMILY_STATES[Family.THROTTLED]
 
 
 @dataclass(frozen=True, slots=True)
-class Brand:
-    """Under whose name a page speaks, and in which language. Empty where the domain is not known."""
-
-    language: str
-    title: str = ""
-    help_text: str = ""
-    login_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """One request for a page."""
 
@@ -102,15 +93,8 @@ class Page:
         """
         name = domain or self._only_domain()
         wishes = (self.request.headers.get("accept-language"), language)
-        if name is None:
-            return Brand(choose(*wishes))
-        settings = self.services.settings.domains[name]
-        return Brand(
-            language=choose(*wishes, default=settings.language),
-            title=settings.title or name,
-            help_text=settings.help_text or "",
-            login_url=settings.login_url or "",
-        )
+        default = self.services.settings.domains[name].language if name is not None else SOURCE_LANGUAGE
+        return brand_of(self.services.settings, name, choose(*wishes, default=default))
 
     def serves(self, domain: str) -> bool:
         """Whether a link of this domain may be opened under the host that the browser asked.
@@ -137,7 +121,7 @@ class Page:
 
     def render(self, template: str, status: int, brand: Brand, facts: Mapping[str, object] | None = None) -> Response:
         """The page as a response."""
-        body = render(template, brand.language, {"brand": brand, **(facts or {})})
+        body = render(template, brand.language, {"brand": brand, **(facts or {})}, brand.folders)
         headers = {"content-language": brand.language, "vary": "Accept-Language, Cookie"}
         return Response(body, status, headers, media_type="text/html; charset=utf-8")
 

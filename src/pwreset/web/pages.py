@@ -11,7 +11,7 @@ rules 1 to 8 and 18 to 23). Where a browser is sent never depends on what it sen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -35,9 +35,10 @@ from pwreset.reset.services import Services
 from pwreset.reset.tokens import read_token
 from pwreset.secret import Secret
 from pwreset.web import not_me
+from pwreset.web.brand import brand_files
 from pwreset.web.door import Door, Page, address_of
 from pwreset.web.forms import PasswordForm, read_form
-from pwreset.web.render import static_files
+from pwreset.web.render import StaticFile, static_files
 from pwreset.web.rules import refusals_in_words, rules_in_words
 from pwreset.web.security import (
     came_from,
@@ -61,6 +62,7 @@ def routes(services: Services) -> list[Route]:
         Route("/done/{tab}", Door(services, {"GET": show_done})),
         Route("/not-me/{token:path}", Door(services, {"GET": not_me.ask, "POST": not_me.take})),
         Route("/static/{name}", static_file, methods=["GET", "HEAD"]),
+        Route("/brand/{name}", _brand_file(brand_files(services.settings)), methods=["GET", "HEAD"]),
     ]
 
 
@@ -125,10 +127,22 @@ async def show_done(page: Page) -> Response:
 async def static_file(request: Request) -> Response:
     """Style, script and pictures."""
     file = static_files().get(request.path_params["name"])
+    return _file(file, for_good=file is not None and request.query_params.get("v") == file.version)
+
+
+def _brand_file(files: Mapping[str, StaticFile]) -> Callable[[Request], Awaitable[Response]]:
+    """Logos and colours of the domains; their names change with what is in them."""
+
+    async def brand_file(request: Request) -> Response:
+        return _file(files.get(request.path_params["name"]), for_good=True)
+
+    return brand_file
+
+
+def _file(file: StaticFile | None, *, for_good: bool) -> Response:
     if file is None:
         return Response(status_code=404, headers={"x-content-type-options": "nosniff"})
-    is_current = request.query_params.get("v") == file.version
-    keep = "public, max-age=31536000, immutable" if is_current else "no-cache"
+    keep = "public, max-age=31536000, immutable" if for_good else "no-cache"
     return Response(
         file.body, media_type=file.media_type, headers={"cache-control": keep, "x-content-type-options": "nosniff"}
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, FunctionLoader, StrictUndefined
+from jinja2.defaults import DEFAULT_NAMESPACE
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from pwreset import overrides
 from pwreset.languages import catalogue, direction
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -43,16 +46,22 @@ def static_files() -> Mapping[str, StaticFile]:
     }
 
 
-def render(template: str, language: str, facts: Mapping[str, object]) -> bytes:
-    """The page. A fact that a template names and nobody gives is a bug and raises jinja2.UndefinedError."""
-    page = _environment(language).get_template(template)
+def render(template: str, language: str, facts: Mapping[str, object], folders: overrides.Folders = ()) -> bytes:
+    """The page, from an operator's folders where they have it.
+
+    A fact that a template names and nobody gives is a bug and raises jinja2.UndefinedError.
+    """
+    page = environment(language, folders).get_template(template)
     return page.render(facts, language=language, direction=direction(language)).encode()
 
 
 @cache
-def _environment(language: str) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+def environment(language: str, folders: overrides.Folders = ()) -> Environment:
+    """The sandbox that pages run in, ours like an operator's."""
+    sandbox = ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader(
+            [*(FunctionLoader(partial(_own, folder)) for folder in folders), FileSystemLoader(TEMPLATES)]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         auto_reload=False,
@@ -60,11 +69,27 @@ def _environment(language: str) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
-    environment.globals["static"] = _static_address
-    environment.filters["bdi"] = _by_itself
-    return environment
+    sandbox.policies["ext.i18n.trimmed"] = True
+    for name in DEFAULT_NAMESPACE:
+        del sandbox.globals[name]  # no range, no dict: what a page needs are its facts
+    sandbox.install_gettext_translations(catalogue(language, folders), newstyle=True)  # type: ignore[attr-defined]
+    sandbox.globals["static"] = _static_address
+    sandbox.filters["bdi"] = _by_itself
+    return sandbox
+
+
+@cache
+def templates() -> frozenset[str]:
+    """The names of our pages and what they are made of: no other file is ever read, whatever a template names."""
+    return frozenset(path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html"))
+
+
+def _own(folder: Path, template: str) -> tuple[str, str, None] | None:
+    """An operator's template, by the names that ours have."""
+    path = folder / overrides.PAGES / template
+    if template not in templates() or not path.is_file():
+        return None
+    return overrides.read(path), str(path), None
 
 
 def _static_address(name: str) -> str:

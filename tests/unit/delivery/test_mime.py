@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pwreset.delivery.mime import Letterhead
 from pwreset.errors import DeliveryRefused, SettingsError
+from pwreset.logo import Logo
 from pwreset.reset.model import Channel, Content, Envelope, Recipient
 
 AT = datetime(2026, 11, 24, 13, 5, 59, tzinfo=UTC)
@@ -147,3 +148,27 @@ def test_a_sender_with_a_name_beyond_ascii_is_encoded() -> None:
 def test_a_sender_that_is_not_one_address_is_a_mistake_in_the_settings(sender: str) -> None:
     with pytest.raises(SettingsError):
         Letterhead(sender, None)
+
+
+LOGO = Logo(b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "image/png", "png")
+BRANDED = Letterhead("Help Desk <helpdesk@example.org>", None, logos={"EXAMPLE": LOGO})
+
+
+def test_a_logo_travels_with_the_html_that_shows_it() -> None:
+    mail = read(written(Content("s", "text", '<p><img src="cid:logo"></p>'), letterhead=BRANDED))
+    plain, related = mail.iter_parts()
+    html, picture = related.iter_parts()
+    assert [part.get_content_type() for part in (plain, related, html, picture)] == [
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+    ]
+    assert (picture["Content-ID"], picture.get_content_disposition()) == ("<logo>", "inline")
+    assert picture.get_content() == LOGO.body
+    assert "cid:logo" in html.get_content()
+    assert not mail.defects
+
+
+def test_html_that_shows_no_logo_brings_none() -> None:
+    assert b"image/png" not in written(Content("s", "text", "<p>html</p>"), letterhead=BRANDED)

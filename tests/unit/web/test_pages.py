@@ -16,7 +16,8 @@ from pwreset.errors import (
 )
 from pwreset.languages import available, direction
 from pwreset.reset.tokens import new_token
-from pwreset.web.door import FAILED, FAMILY_STATES, METHOD_NOT_ALLOWED, NOT_FOUND, STATES, Brand
+from pwreset.web.brand import Brand
+from pwreset.web.door import FAILED, FAMILY_STATES, METHOD_NOT_ALLOWED, NOT_FOUND, STATES
 from pwreset.web.render import TEMPLATES, render, static_files
 from tests.fakes.directory import Weather
 from tests.fakes.pages import GOOD_PASSWORD, JANE, JOHN, OLD_PASSWORD, PagesWorld, settings_with

@@ -1,0 +1,92 @@
+"""Tries an operator's page templates before anybody opens one: what is wrong, in which file and line."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
+
+from pwreset import overrides
+from pwreset.errors import SettingsError
+from pwreset.languages import available
+from pwreset.overrides import Flaw
+from pwreset.settings import Settings
+from pwreset.web.brand import brand_files, brand_of
+from pwreset.web.render import environment, render, templates
+from pwreset.web.rules import RuleWords
+
+# What pages are given, as they are given it; a sample of each.
+SAMPLE = {
+    "user": {"name": "Sample <Person> & Co", "login": "sample.person"},
+    "expires_at": "2026-11-25T13:05:00+00:00",
+    "expires": "25 November 2026, 14:05 (UTC)",
+    "rules": (RuleWords("min-length", 15, "At least 15 characters"),),
+    "context_words": ["sample"],
+    "form_token": "x",
+    "suggestion": "a few sample words",
+    "step": "ask",
+    "broken": ("The password is too short.",),
+    "differ": True,
+    "again": "/reset/0123456789abcdef",
+    "reference": "0123456789abcdef",
+}
+ALWAYS = frozenset({"brand", "language", "direction", "static", "_", "gettext", "ngettext", "self", "caller"})
+
+
+def try_pages(settings: Settings) -> list[Flaw]:
+    """What is wrong with the operator's page templates and logos, all of it. Never raises an expected failure."""
+    flaws: list[Flaw] = []
+    try:
+        brand_files(settings)
+    except SettingsError as error:
+        place, _, words = str(error).partition(": ")
+        flaws.append(Flaw(place, 0, words))
+    for domain in settings.domains:
+        folders = overrides.folders(settings.domains[domain].templates, settings.templates)
+        found = [
+            flaw for path, name in overrides.files(folders, overrides.PAGES) for flaw in _file(folders, path, name)
+        ]
+        if not found and not flaws and folders:
+            found = [*_rendered(settings, domain)]
+        flaws += found
+    return list(dict.fromkeys(flaws))
+
+
+def _file(folders: overrides.Folders, path: Path, name: str) -> Iterator[Flaw]:
+    ours = name.removeprefix(f"{overrides.PAGES}/")
+    if ours not in templates():
+        yield Flaw(str(path), 1, "is named like no page of ours, and is not used")
+        return
+    try:
+        tree = environment("en", folders).parse(overrides.read(path), ours, str(path))
+    except TemplateSyntaxError as error:
+        yield Flaw(str(path), error.lineno, error.message or "cannot be parsed")
+    except SettingsError as error:
+        yield Flaw(str(path), 1, str(error).partition(": ")[2])
+    else:
+        for unknown in sorted(meta.find_undeclared_variables(tree) - ALWAYS - SAMPLE.keys()):
+            line = min(one.lineno for one in tree.find_all(nodes.Name) if one.name == unknown)
+            yield Flaw(str(path), line, f"{unknown!r} is no fact of a page")
+
+
+def _rendered(settings: Settings, domain: str) -> Iterator[Flaw]:
+    pages = sorted(templates())
+    for language in available():
+        brand = brand_of(settings, domain, language)
+        for page in pages:
+            try:
+                render(page, language, {**SAMPLE, "brand": brand}, brand.folders)
+            except SettingsError as error:
+                yield Flaw(page, 1, str(error))
+            except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+                yield _placed(error, page)
+
+
+def _placed(error: Exception, page: str) -> Flaw:
+    if isinstance(error, TemplateSyntaxError):
+        return Flaw(error.filename or page, error.lineno, error.message or "cannot be parsed")
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".html")]
+    words = str(error) or type(error).__name__
+    return Flaw(places[-1].filename, places[-1].lineno or 1, words) if places else Flaw(page, 1, words)
