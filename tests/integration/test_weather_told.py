@@ -111,11 +111,13 @@ async def look_at_readiness(service: Service, places: dict[str, Place]) -> None:
 
 
 async def look_at_check(service: Service, places: dict[str, Place]) -> None:
-    findings = json.loads(await asyncio.to_thread(lambda: service.command("check", "--json", expect=1)))
+    findings = json.loads(await asyncio.to_thread(lambda: service.command("check", "--json", expect=1)))["findings"]
     for name, one in places.items():
         for uri, words in one.troubles.items():
-            [found] = [each for each in findings if each["part"] == f"directory of {name}" and uri in each["detail"]]
-            assert (found["ok"], words in found["detail"], bool(found["advice"])) == (False, True, True)
+            sought = ("server", name, uri)
+            [found] = [each for each in findings if (each["part"], each["domain"], each["subject"]) == sought]
+            assert (found["state"], bool(found["advice"])) == ("failed", True)
+            assert words in found["detail"]
 
 
 def look_at_log(service: Service, places: dict[str, Place]) -> None:
