@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from pwreset.errors import (
 )
 from pwreset.languages import available, direction
 from pwreset.reset.tokens import new_token
+from pwreset.settings import BrandSettings
 from pwreset.web.brand import Brand
 from pwreset.web.door import FAILED, FAMILY_STATES, METHOD_NOT_ALLOWED, NOT_FOUND, STATES
 from pwreset.web.render import TEMPLATES, render, static_files
@@ -407,3 +409,23 @@ async def test_every_page_is_shown_in_every_language(language: str) -> None:
     for state in {path.stem for path in (TEMPLATES / "state").iterdir()}:
         facts = {"brand": Brand(language, title="Example Corp"), "again": "/reset/x", "reference": "0123"}
         assert b"</html>" in render(f"state/{state}.html", language, facts)
+
+
+async def test_a_brand_s_colours_and_logo_come_from_pwreset_itself(tmp_path: Path) -> None:
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n and the rest")
+    settings = settings_with()
+    brand = BrandSettings(colour="#ffcc00", logo=str(logo), footer="1 Main Street")
+    domain = msgspec.structs.replace(settings.domains["EXAMPLE"], brand=brand)
+    world = PagesWorld(msgspec.structs.replace(settings, domains={**settings.domains, "EXAMPLE": domain}))
+    browser = world.browser()
+    token, _ = await world.link()
+    page = await open_link(browser, token)
+    assert "1 Main Street" in page.text
+    sheet, picture = sorted(
+        re.findall(r'"(/brand/[0-9a-f]{16}\.\w+)"', page.text), key=lambda path: path.endswith("png")
+    )
+    assert "--accent: #ffcc00;" in (await browser.get(sheet)).text
+    shown = await browser.get(picture)
+    assert (shown.content, shown.headers["content-type"]) == (logo.read_bytes(), "image/png")
+    assert (await browser.get("/brand/0123456789abcdef.png")).status_code == 404
