@@ -20,6 +20,7 @@ from pwreset.commands.breached import breached_app
 from pwreset.commands.keys import keys_app
 from pwreset.commands.running import DEFAULT_CONFIG, ConfigPath, configuration_of, run_async
 from pwreset.commands.settings_file import config_app
+from pwreset.commands.store import store_app
 from pwreset.commands.trail import audit_app
 from pwreset.errors import PwresetError
 
@@ -32,6 +33,7 @@ app = App(
 app.command(config_app)
 app.command(audit_app)
 app.command(keys_app)
+app.command(store_app)
 app.command(breached_app)
 for command in (sending.send, links.requests, links.revoke, care.check, care.migrate, care.purge):
     app.command(command)

@@ -178,7 +178,7 @@ async def open_store(configuration: Configuration, *, exclusive: bool) -> tuple[
         shared = await PostgresStore.open(_postgres(configuration))
         return shared, shared.clock
     clock = SystemClock()
-    return await SqliteStore.open(_store_path(configuration), clock, exclusive=exclusive), clock
+    return await SqliteStore.open(store_file(configuration), clock, exclusive=exclusive), clock
 
 
 def migrate_store(configuration: Configuration) -> tuple[int, int]:
@@ -187,7 +187,7 @@ def migrate_store(configuration: Configuration) -> tuple[int, int]:
         from pwreset.store.postgres import migrate
 
         return migrate(_postgres(configuration))
-    return migrate_sqlite(_store_path(configuration))
+    return migrate_sqlite(store_file(configuration))
 
 
 def _is_postgres(configuration: Configuration) -> bool:
@@ -195,14 +195,19 @@ def _is_postgres(configuration: Configuration) -> bool:
 
 
 def _postgres(configuration: Configuration) -> Server:
+    return server_at(configuration.settings.store.url, configuration)
+
+
+def server_at(url: str, configuration: Configuration) -> Server:
+    """The database at this address, reached as the settings say. Raises SettingsError."""
     from pwreset.store.postgres_connection import read_server
 
     store = configuration.settings.store
     ca_file = None if store.ca_file is None else str(configuration.path.parent / store.ca_file)
-    return read_server(store.url, configuration.store_password, ca_file)
+    return read_server(url, configuration.store_password, ca_file)
 
 
-def _store_path(configuration: Configuration) -> Path:
+def store_file(configuration: Configuration) -> Path:
     """The SQLite file of `store.url`. Raises SettingsError for other engines."""
     parts = urlsplit(configuration.settings.store.url)
     if parts.scheme != "sqlite" or parts.netloc or not parts.path:
@@ -216,7 +221,7 @@ def _store_exists(configuration: Configuration) -> bool:
         from pwreset.store.postgres import exists
 
         return exists(_postgres(configuration))
-    return _store_path(configuration).exists()
+    return store_file(configuration).exists()
 
 
 def load_keys(configuration: Configuration) -> Keys:
