@@ -13,9 +13,12 @@ alone: nothing that a request holds becomes part of a path.
 from __future__ import annotations
 
 import stat
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from jinja2 import TemplateSyntaxError
 
 from pwreset.errors import SettingsError
 
@@ -33,6 +36,17 @@ class Flaw:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.words}"
+
+
+def flaw_of(error: Exception, otherwise: str) -> Flaw:
+    """Where in a template it happened: Jinja names the template's file and line in the traceback."""
+    if isinstance(error, TemplateSyntaxError):
+        return Flaw(error.filename or otherwise, error.lineno, error.message or "cannot be parsed")
+    places = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith((".txt", ".html"))
+    ]
+    words = str(error) or type(error).__name__
+    return Flaw(places[-1].filename, places[-1].lineno or 1, words) if places else Flaw(otherwise, 1, words)
 
 
 def folders(*paths: str | None) -> Folders:

@@ -6,7 +6,6 @@ language in Jinja's sandbox.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from pwreset.delivery.sources import TEMPLATES, MessageEnvironment
 from pwreset.delivery.translate import placeholders, untranslated
 from pwreset.errors import SettingsError
 from pwreset.languages import available, read_texts
-from pwreset.overrides import Flaw
+from pwreset.overrides import Flaw, flaw_of
 from pwreset.reset.model import AccountState, Channel, MessageName, User
 from pwreset.reset.ports import MessageFacts
 from pwreset.secret import Secret
@@ -121,7 +120,7 @@ def _rendered(messages: TemplateMessages, domain: str, languages: Iterable[str])
                 except SettingsError as error:
                     yield _told(error, Path(f"{name.value}/{language}"))
                 except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
-                    yield _placed(error, f"{name.value}/{language}")
+                    yield flaw_of(error, f"{name.value}/{language}")
 
 
 def _sample(domain: str, name: MessageName) -> MessageFacts:
@@ -149,17 +148,6 @@ def _sample(domain: str, name: MessageName) -> MessageFacts:
     return replace(
         notice, not_me=None, expires_at=at + timedelta(days=1), link=link, comments="A sample note,\nin two lines."
     )
-
-
-def _placed(error: Exception, otherwise: str) -> Flaw:
-    """Where in a template it happened: Jinja names the template's file and line in the traceback."""
-    if isinstance(error, TemplateSyntaxError):
-        return Flaw(error.filename or otherwise, error.lineno, error.message or "cannot be parsed")
-    places = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith((".txt", ".html"))
-    ]
-    words = str(error) or type(error).__name__
-    return Flaw(places[-1].filename, places[-1].lineno or 1, words) if places else Flaw(otherwise, 1, words)
 
 
 def _told(error: SettingsError, path: Path) -> Flaw:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 from pwreset import overrides
 from pwreset.errors import SettingsError
 from pwreset.languages import available
-from pwreset.overrides import Flaw
+from pwreset.overrides import Flaw, flaw_of
 from pwreset.settings import Settings
 from pwreset.web.brand import brand_files, brand_of
 from pwreset.web.render import environment, render, templates
@@ -81,12 +80,4 @@ def _rendered(settings: Settings, domain: str) -> Iterator[Flaw]:
             except SettingsError as error:
                 yield Flaw(page, 1, str(error))
             except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
-                yield _placed(error, page)
-
-
-def _placed(error: Exception, page: str) -> Flaw:
-    if isinstance(error, TemplateSyntaxError):
-        return Flaw(error.filename or page, error.lineno, error.message or "cannot be parsed")
-    places = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".html")]
-    words = str(error) or type(error).__name__
-    return Flaw(places[-1].filename, places[-1].lineno or 1, words) if places else Flaw(page, 1, words)
+                yield flaw_of(error, page)
