@@ -101,7 +101,7 @@ def errors() -> str:
 def commands() -> str:
     """Every command with its options, and the exit codes."""
     # Groups of commands take their name from how Python was started (`python -m ...`).
-    told = re.sub(r" -m \w+(?= \[|$)", "", app.generate_docs(usage_name="pwreset"), flags=re.MULTILINE)
+    told = re.sub(r" -m \w+(?= \[| --|$)", "", app.generate_docs(usage_name="pwreset"), flags=re.MULTILINE)
     body = told[told.index("## pwreset ") :].rstrip()
     codes = sorted({(look.exit_code, family.value) for family, look in LOOKS.items()})
     by_code = groupby(codes, key=lambda pair: pair[0])
