@@ -45,7 +45,7 @@ check: $(VENV)/.dev ## Look without running: ruff, formatting, mypy --strict, im
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python tools/make_docs.py --check
+	@$(BIN)/python -m tools.make_docs --check
 
 .PHONY: bench
 bench: packages-test $(VENV)/.dev ## Measure: requests per second, CPU, memory, next to the floor; writes bench/results/
@@ -53,7 +53,12 @@ bench: packages-test $(VENV)/.dev ## Measure: requests per second, CPU, memory, 
 
 .PHONY: docs
 docs: $(VENV)/.dev ## Write the generated reference pages anew
-	@$(BIN)/python tools/make_docs.py
+	@$(BIN)/python -m tools.make_docs
+
+.PHONY: directories
+directories: packages-test $(VENV)/.dev ## Run the contract of directories on all real servers, keep what passed, write its page
+	@PWRESET_RECORD_DIRECTORIES=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/contract/test_directory.py
+	@$(BIN)/python -m tools.make_docs
 
 .PHONY: install
 install: packages-run ## For a server, as root: $(PREFIX), the account pwreset, /etc/pwreset, systemd units

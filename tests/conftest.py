@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("pwreset", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pwreset")
 
-pytest_plugins = ["tests.servers.databases", "tests.servers.directories"]
+pytest_plugins = ["tests.servers.databases", "tests.servers.directories", "tests.contract.record"]
 
 
 @pytest.fixture(scope="session")

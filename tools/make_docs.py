@@ -1,7 +1,7 @@
 """Writes the generated reference pages, each from the one place where its subject is declared.
 
-.venv/bin/python tools/make_docs.py           write them
-.venv/bin/python tools/make_docs.py --check   tell which are out of date, and end with 1
+.venv/bin/python -m tools.make_docs           write them
+.venv/bin/python -m tools.make_docs --check   tell which are out of date, and end with 1
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pwreset.errors import LOOKS, Family, every_error
 from pwreset.reset.audit import Event
 from pwreset.reset.findings import Part, State
 from pwreset.settings import reference
+from tools import directories_page
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -80,6 +81,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "commands.md": _note("src/pwreset/commands") + commands(),
         FOLDER / "findings.md": _note("src/pwreset/reset/findings.py") + findings(),
         FOLDER / "audit-events.md": _note("src/pwreset/reset/audit.py") + audit_events(),
+        FOLDER / "directories.md": _note("tests/contract/behaviours.py") + directories_page.page(),
     }
 
 
@@ -101,7 +103,7 @@ def errors() -> str:
 def commands() -> str:
     """Every command with its options, and the exit codes."""
     # Groups of commands take their name from how Python was started (`python -m ...`).
-    told = re.sub(r" -m \w+(?= \[| --|$)", "", app.generate_docs(usage_name="pwreset"), flags=re.MULTILINE)
+    told = re.sub(r" -m [\w.]+(?= \[| --|$)", "", app.generate_docs(usage_name="pwreset"), flags=re.MULTILINE)
     body = told[told.index("## pwreset ") :].rstrip()
     codes = sorted({(look.exit_code, family.value) for family, look in LOOKS.items()})
     by_code = groupby(codes, key=lambda pair: pair[0])

@@ -26,6 +26,7 @@ from pwreset.reset.ports import BindOutcome, Directory
 from pwreset.secret import Secret
 from tests.contract.directory_labs import DirectoryLab, FakeLab, SlapdLab
 from tests.contract.dirsrv_lab import DirsrvLab
+from tests.contract.record import PROPERTY
 from tests.contract.samba_lab import SambaLab
 from tests.servers.crowd import CROWD
 from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, password_of
@@ -75,6 +76,7 @@ def only(**wanted: bool) -> pytest.MarkDecorator:
 @pytest.fixture(params=labs())
 async def lab(request: pytest.FixtureRequest) -> AsyncIterator[DirectoryLab]:
     made: DirectoryLab
+    request.node.user_properties.append((PROPERTY, request.param))
     start_tls = request.param.endswith("starttls")
     if request.param == "fake":
         made = FakeLab()

@@ -19,10 +19,11 @@ Attributes = dict[str, list[str]]
 
 @dataclass
 class Answer:
-    """A result code (RFC 4511, appendix A.1), perhaps with an error of the password policy control."""
+    """A result code (RFC 4511, appendix A.1), perhaps with a diagnostic message or an error of the password policy control."""
 
     code: int = 0
     policy_error: int | None = None
+    text: str = ""
 
 
 @dataclass
@@ -162,7 +163,7 @@ def _matches(entry: Attributes, wanted: Item) -> bool:
 
 
 def _result(identity: Item, tag: int, client: Client, answer: Answer) -> bytes:
-    body = item(tag, number(answer.code, ENUMERATED), octets(""), octets(""))
+    body = item(tag, number(answer.code, ENUMERATED), octets(""), octets(answer.text))
     controls = b""
     if answer.policy_error is not None and POLICY_CONTROL in client.controls:
         value = item(SEQUENCE, item(0x81, bytes([answer.policy_error])))

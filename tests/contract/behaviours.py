@@ -1,0 +1,219 @@
+"""What the contract of directories is about, in rows: which of its tests show each, and what holds where none can be run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Untried(Enum):
+    """What holds for a directory that no real one was at hand of."""
+
+    BUILT = "by specification"
+    NOT = "not supported"
+
+
+BUILT, NOT = Untried.BUILT, Untried.NOT
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One row. `instead` are the tests of directories that do otherwise; `note` says how."""
+
+    words: str
+    tests: tuple[str, ...]
+    instead: tuple[str, ...] = ()
+    note: str = ""
+    windows: Untried = BUILT
+    freeipa: Untried = BUILT
+    others: Untried = BUILT
+
+
+BEHAVIOURS = (
+    Behaviour(
+        "Exactly one person is found, by any log-in attribute, as the directory compares names; two are ambiguous",
+        (
+            "a_person_is_found_by_login_without_regard_to_letter_case",
+            "a_person_is_found_by_full_name_with_its_spaces",
+            "the_user_is_as_the_entry_says",
+            "an_unknown_name_is_unknown",
+            "a_name_that_two_people_share_is_ambiguous",
+            "a_name_that_three_people_share_is_ambiguous",
+            "many_people_can_be_looked_up_at_once",
+            "a_look_up_that_is_given_up_harms_no_other",
+        ),
+    ),
+    Behaviour("Hostile names and ids are data", ("a_hostile_name_is_data_and_unknown", "a_hostile_id_is_unknown")),
+    Behaviour(
+        "A link follows its person when renamed or moved, and never goes to a namesake",
+        (
+            "a_person_is_found_again_by_id",
+            "a_removed_person_is_unknown_by_id",
+            "the_password_goes_to_the_person_wherever_the_entry_is_by_now",
+            "a_person_in_another_place_is_the_same",
+            "nobody_leaves_a_protected_group_by_getting_another_place",
+            "a_person_moved_out_of_the_domain_is_unknown_and_not_written_to",
+            "a_namesake_in_the_place_of_a_person_is_somebody_else_and_not_written_to",
+            "the_password_of_a_person_who_is_gone_cannot_be_set",
+        ),
+    ),
+    Behaviour(
+        "Protected people and groups, nested ones too; what cannot be resolved protects everybody",
+        (
+            "a_person_listed_by_dn_is_protected",
+            "the_spelling_of_a_configured_dn_does_not_matter",
+            "a_member_of_a_protected_group_is_protected",
+            "a_member_of_a_group_in_a_protected_group_is_protected",
+            "groups_that_hold_each_other_are_no_trap",
+            "somebody_outside_the_protected_groups_is_not_protected",
+            "a_manager_is_protected",
+            "a_manager_is_not_protected_where_the_domain_says_so",
+            "the_service_account_is_protected",
+            "a_protected_dn_that_cannot_be_resolved_protects_everybody",
+            "a_protected_dn_that_is_none_protects_everybody",
+            "a_managers_dn_that_cannot_be_resolved_protects_everybody",
+            "a_managers_dn_that_cannot_be_resolved_protects_nobody_where_managers_are_not_protected",
+            "a_look_by_id_sees_a_new_protection_at_once",
+        ),
+    ),
+    Behaviour(
+        "Managers are found, and are members of a group, nested ones too",
+        (
+            "a_member_of_the_managers_group_is_a_manager",
+            "a_member_of_a_nested_group_is_a_manager",
+            "a_listed_person_is_a_manager",
+            "nobody_else_is_a_manager",
+            "without_configured_managers_nobody_is_one",
+            "a_managers_dn_that_cannot_be_resolved_makes_nobody_a_manager",
+            "a_new_membership_counts_at_once",
+            "a_manager_is_found_by_login",
+            "a_manager_is_found_by_dn",
+            "an_unknown_manager_is_unknown",
+            "a_dn_belongs_to_the_domain_whose_base_contains_it",
+            "where_managers_are_looked_up_belongs_to_the_domain",
+        ),
+    ),
+    Behaviour(
+        "Groups ten deep, and of more than 1,500 members",
+        (
+            "a_member_ten_groups_deep_is_protected",
+            "a_member_of_a_very_large_group_is_protected",
+            "somebody_outside_a_very_large_group_is_not_protected",
+            "a_member_ten_groups_deep_is_a_manager",
+            "a_member_of_a_very_large_group_is_a_manager",
+            "the_people_of_a_very_large_group_are_all_counted",
+        ),
+    ),
+    Behaviour(
+        "A log-in is right or wrong; an empty password is never sent",
+        (
+            "the_right_password_is_right",
+            "a_wrong_password_is_wrong",
+            "a_password_that_is_none_is_wrong",
+            "an_empty_password_is_never_sent",
+            "a_dn_that_is_nobody_has_no_right_password",
+            "the_right_password_of_a_locked_account_is_not_told",
+        ),
+    ),
+    Behaviour(
+        "A right password that has expired, or must be changed, is told apart",
+        (
+            "the_right_password_of_an_account_that_must_change_it_is_told_apart",
+            "the_right_password_that_has_expired_is_told_apart",
+            "a_wrong_password_is_wrong_although_it_has_expired",
+        ),
+        others=NOT,
+    ),
+    Behaviour(
+        "The password is set, in all of Unicode, by many at once",
+        (
+            "the_person_logs_in_with_the_new_password",
+            "a_password_may_hold_all_of_unicode_and_256_characters",
+            "many_changes_of_one_person_at_once_all_end_well",
+        ),
+    ),
+    Behaviour(
+        "The old password is over at once",
+        ("the_old_password_is_over",),
+        instead=("an_old_password_that_still_binds_is_no_failed_change",),
+        note="Active Directory lets the old password bind for an hour; it is no sign of a failed change",
+        windows=NOT,
+    ),
+    Behaviour(
+        "A password changed elsewhere ends the link",
+        ("both_marks_change_with_the_password", "a_change_elsewhere_shows_in_the_password_mark"),
+        others=NOT,
+    ),
+    Behaviour(
+        "After a lost answer it is found out whether the password was written",
+        (
+            "a_write_shows_to_have_happened_although_its_answer_was_lost",
+            "a_former_password_is_not_taken_for_one_just_written",
+        ),
+    ),
+    Behaviour(
+        "The directory's rules are told before the first try",
+        ("the_rules_are_told_before_the_first_try", "a_stricter_policy_asks_for_more_characters"),
+        others=NOT,
+    ),
+    Behaviour(
+        "Too short a password is refused with the number, and nothing changes",
+        ("too_short_a_password_is_refused_with_the_number", "a_refused_password_changes_nothing"),
+        others=NOT,
+        note="FreeIPA: what only its second step refuses costs the person the old password; other servers refuse by "
+        "result code, without a number",
+    ),
+    Behaviour(
+        "The history holds",
+        ("the_present_password_is_refused", "a_former_password_is_refused"),
+        instead=("a_former_password_is_taken_where_resets_are_not_held_to_the_history",),
+        note="Samba 4.17 knows no policy hints control, and holds a reset to length and complexity only",
+        others=NOT,
+    ),
+    Behaviour(
+        "The minimum age holds, and the page says how long to wait",
+        ("a_change_soon_after_another_is_refused_where_the_policy_says_so",),
+        instead=("a_change_soon_after_another_is_taken_where_resets_are_not_held_to_the_age",),
+        note="Samba as for the history; FreeIPA's does not hold for a password that another one has set",
+        freeipa=NOT,
+        others=NOT,
+    ),
+    Behaviour(
+        "A lock after failed log-ins shows, and is lifted or left as the domain says",
+        (
+            "a_lock_after_failed_log_ins_shows",
+            "a_new_password_lifts_a_lock_after_failed_log_ins",
+            "a_locked_account_stays_locked_where_the_domain_says_so",
+        ),
+        others=NOT,
+    ),
+    Behaviour(
+        "A disabled account shows, and is never written to",
+        ("an_administrators_lock_shows_as_disabled", "an_administrators_lock_is_never_lifted"),
+        others=NOT,
+    ),
+    Behaviour(
+        "Must change is cleared, or kept as the domain says",
+        ("a_pending_must_change_is_cleared", "a_pending_must_change_is_kept_where_the_domain_says_so"),
+        others=NOT,
+    ),
+    Behaviour(
+        "`check` tells whether the account may write a password, without a change",
+        (
+            "the_right_to_write_shows_without_a_change",
+            "a_missing_right_to_write_shows",
+            "a_password_we_may_not_write_is_told_as_our_fault",
+            "rights_on_nobody_cannot_be_tried",
+        ),
+        note="lldap cannot tell; there the right shows with the first link",
+    ),
+    Behaviour(
+        "`check` and `readyz` tell how the server and the groups are",
+        (
+            "a_directory_that_answers_is_well",
+            "the_people_a_group_stands_for_are_counted",
+            "a_group_that_is_not_there_has_no_size",
+            "a_directory_that_was_asked_nothing_can_be_closed",
+        ),
+    ),
+)
