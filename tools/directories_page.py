@@ -60,9 +60,8 @@ def _cell(one: Behaviour, kinds: tuple[str, ...], known: set[tuple[str, str]]) -
 def _look() -> None:
     """Every test stands in one row, every row's tests are there, and the record holds what there is."""
     if differing := missing():
-        raise SystemExit(
-            f"the record of the directory contract is not what its tests are: make directories ({differing})"
-        )
+        names = ", ".join(sorted({test for test, _ in differing}))
+        raise SystemExit(f"the record of the directory contract is not what its tests are; make directories: {names}")
     listed = [test for one in BEHAVIOURS for test in (*one.tests, *one.instead)]
     tests = {test for test, _ in expected()}
     if len(listed) != len(set(listed)) or set(listed) != tests:

@@ -43,6 +43,10 @@ BEHAVIOURS = (
             "a_look_up_that_is_given_up_harms_no_other",
         ),
     ),
+    Behaviour(
+        "Very many people are found by a filter, for links to all of them",
+        ("people_are_found_by_a_filter_with_their_login_names", "what_is_no_filter_finds_nobody"),
+    ),
     Behaviour("Hostile names and ids are data", ("a_hostile_name_is_data_and_unknown", "a_hostile_id_is_unknown")),
     Behaviour(
         "A link follows its person when renamed or moved, and never goes to a namesake",
@@ -203,7 +207,7 @@ BEHAVIOURS = (
             "the_right_to_write_shows_without_a_change",
             "a_missing_right_to_write_shows",
             "a_password_we_may_not_write_is_told_as_our_fault",
-            "rights_on_nobody_cannot_be_tried",
+            "rights_are_tried_on_somebody_where_nobody_is_named",
         ),
         note="lldap cannot tell; there the right shows with the first link",
     ),
@@ -213,6 +217,7 @@ BEHAVIOURS = (
             "a_directory_that_answers_is_well",
             "the_people_a_group_stands_for_are_counted",
             "a_group_that_is_not_there_has_no_size",
+            "every_finding_tells_its_domain_and_the_state_of_each_server",
             "a_directory_that_was_asked_nothing_can_be_closed",
         ),
     ),
