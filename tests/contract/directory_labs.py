@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from pwreset.reset.model import AccountState, User
 from pwreset.reset.ports import Directory
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from tests.contract.ldap_lab import LdapLab
 from tests.fakes.directory import FakeDirectory, FakePolicy, FakeTree
 from tests.servers import slapd as lab

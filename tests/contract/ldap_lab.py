@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.reset.ports import Directory
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from tests.servers.slapd import password_of
 
 

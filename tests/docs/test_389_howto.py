@@ -14,7 +14,7 @@ from pwreset.errors import PasswordRefused, WriteDenied
 from pwreset.reset.findings import State
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from tests.docs.markdown import ROOT, blocks
 from tests.servers import dirsrv_plan as lab
 from tests.servers.dirsrv import LabDirsrv

@@ -10,7 +10,7 @@ from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import WriteDenied
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from tests.docs.markdown import ROOT, blocks
 from tests.servers import samba as lab
 from tests.servers.samba import LabSamba, policy_group

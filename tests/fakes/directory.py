@@ -31,7 +31,7 @@ from pwreset.reset.model import AccountState, ServerHealth, User
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 
 BASE = "ou=people,dc=example,dc=org"
 GROUPS = "ou=groups,dc=example,dc=org"

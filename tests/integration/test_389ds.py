@@ -17,7 +17,7 @@ from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from pwreset.web.rules import refusals_in_words
 from tests.servers import dirsrv_plan as lab
 from tests.servers.dirsrv import LabDirsrv

@@ -20,7 +20,7 @@ from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from tests.servers.proxy import Proxy
 from tests.servers.slapd import (
     ADMIN_DN,

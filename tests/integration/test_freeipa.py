@@ -14,7 +14,7 @@ from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from tests.servers.freeipa import (
     GLOBAL_POLICY,
     PEOPLE,

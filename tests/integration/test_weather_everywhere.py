@@ -18,7 +18,7 @@ from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import DirectoryMisconfigured, DirectoryUnavailable, OutcomeUnclear, Unavailable
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from tests.contract.directory_labs import SlapdLab
 from tests.contract.dirsrv_lab import DirsrvLab
 from tests.contract.samba_lab import SambaLab

@@ -14,7 +14,7 @@ from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import PasswordRefused
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from tests.servers.scripted import Answer, Attributes, Client, ScriptedDirectory
 
 pytestmark = pytest.mark.servers

@@ -10,7 +10,7 @@ from pwreset.errors import DomainMissing, DomainUnknown, PwresetError
 from pwreset.reset.findings import Finding, Part, State
 from pwreset.reset.model import User
 from pwreset.reset.services import Services
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 from pwreset.web.rules import rules_in_words
 
 NOT_LISTED = (

@@ -63,7 +63,8 @@ def send(
         from pwreset.commands.people import ForAll
 
         for_all = ForAll(domain, mode, lifetime_hours, comments)
-        many = BulkAsk(source, wanted, for_all, sending, rate, report, dry_run, as_json)
+        pace = 0.0 if dry_run and rate is None else rate  # what sends nothing need not go slowly
+        many = BulkAsk(source, wanted, for_all, sending, pace, report, dry_run, as_json)
 
         async def ask_many(services: Services) -> None:
             sys.exit(await send_many(many, services))

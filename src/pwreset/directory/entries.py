@@ -9,7 +9,7 @@ from ldap.filter import escape_filter_chars
 
 from pwreset.directory.shared import RawEntry
 from pwreset.reset.model import AccountState, User
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 
 LOGIN_ATTRIBUTES = ("uid", "sAMAccountName", "userPrincipalName")
 NAME_ATTRIBUTES = ("uid", "cn", "sn", "givenName", "displayName")

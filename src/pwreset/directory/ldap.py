@@ -43,7 +43,7 @@ from pwreset.reset.model import AccountState, ServerHealth, User
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 
 SAMPLE = 25  # people, of whom one is chosen
 EXACTLY_ONE = 2  # the size limit that tells one from more

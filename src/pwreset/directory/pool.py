@@ -20,7 +20,7 @@ from pwreset.directory.shared import ConnectionLost, RawEntry, SharedConnection
 from pwreset.directory.threads import Threads, TooManyGivenUp
 from pwreset.errors import DirectoryMisconfigured, DirectoryUnavailable, Overloaded
 from pwreset.secret import Secret
-from pwreset.settings.sections import Domain
+from pwreset.settings.domains import Domain
 
 T = TypeVar("T")
 

@@ -1,19 +1,16 @@
-"""The settings: declared in `sections`, loaded by `load`, documented by `reference`."""
+"""The settings: declared in `sections`, `domains` and `messages`, loaded by `load`, documented by `reference`."""
 
+from pwreset.settings.domains import BrandSettings, Domain
 from pwreset.settings.load import Configuration, load
+from pwreset.settings.messages import DeliverySettings, Mail, Sms
 from pwreset.settings.sections import (
-    BrandSettings,
-    DeliverySettings,
-    Domain,
     Limits,
     Links,
     Log,
-    Mail,
     ManagerApi,
     Password,
     Server,
     Settings,
-    Sms,
     StoreSettings,
 )
 

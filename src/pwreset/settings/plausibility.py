@@ -16,7 +16,9 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS
 
 from pwreset import colours
 from pwreset.languages import available
-from pwreset.settings.sections import BrandSettings, Domain, Limits, Mail, ManagerApi, Password, Server, Settings, Sms
+from pwreset.settings.domains import BrandSettings, Domain
+from pwreset.settings.messages import Mail, Sms
+from pwreset.settings.sections import Limits, ManagerApi, Password, Server, Settings
 
 Problem = tuple[str, str]
 

@@ -1,6 +1,6 @@
 """The settings told to people: the reference page, a commented file with every setting, and a file to start from.
 
-Everything but the file to start from is read from the declarations in `pwreset.settings.sections`.
+Everything but the file to start from is read from the declarations in `pwreset.settings`.
 """
 
 from __future__ import annotations
