@@ -24,10 +24,10 @@ from pwreset.overrides import Flaw
 from pwreset.reset.breached import BreachedList, starter_list
 from pwreset.reset.budget import DAY, spent
 from pwreset.reset.dispatch import Outbox
-from pwreset.reset.limits import MemoryCounters
+from pwreset.reset.limits import MemoryCounters, SharedCounters
 from pwreset.reset.model import Channel
 from pwreset.reset.pace import Quota
-from pwreset.reset.ports import Clock, Transport
+from pwreset.reset.ports import Clock, Counters, Transport
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_key
 from pwreset.reset.worker import chain, work
@@ -55,10 +55,6 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
     settings = configuration.settings
     keys = await asyncio.to_thread(load_keys, configuration)
     store, clock = await open_store(configuration, exclusive=exclusive)
-    counters = MemoryCounters()
-    now = clock.now()
-    for key, times in spent(await store.sms_since(now - DAY), settings.limits).items():
-        counters.restore(key, times)
     services = Services(
         configuration=configuration,
         clock=clock,
@@ -71,7 +67,7 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         messages=TemplateMessages(settings),
         sealer=AesGcmSealer(keys),
         keys=keys,
-        counters=counters,
+        counters=await _counters(store, clock, configuration),
         outbox=Outbox(quotas_of(settings)),
         breached=breached_list(configuration),
     )
@@ -179,6 +175,17 @@ async def open_store(configuration: Configuration, *, exclusive: bool) -> tuple[
         return shared, shared.clock
     clock = SystemClock()
     return await SqliteStore.open(store_file(configuration), clock, exclusive=exclusive), clock
+
+
+async def _counters(store: SqliteStore | PostgresStore, clock: Clock, configuration: Configuration) -> Counters:
+    """Those of all nodes; or, where one process serves the store, its own, with the SMS that it sent before."""
+    if not isinstance(store, SqliteStore):
+        return SharedCounters(store.counters)
+    counters = MemoryCounters()
+    sent = await store.sms_since(clock.now() - DAY)
+    for key, times in spent(sent, configuration.settings.limits).items():
+        counters.restore(key, times)
+    return counters
 
 
 def migrate_store(configuration: Configuration) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Counting for limits, in this process's memory.
+"""Counting for limits, in this process's memory, and what of it stays there where nodes share the rest.
 
 A sliding log of times per key: exact, and small because the limits are. Each kind of key (the part before the first
 colon) has a pool of its own, so that a flood of one kind never pushes out another's counts.
@@ -7,10 +7,11 @@ colon) has a pool of its own, so that a flood of one kind never pushes out anoth
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
-from pwreset.reset.ports import Limit
+from pwreset.reset.ports import Counters, Limit
 
 KEYS_PER_KIND = 100_000
 
@@ -42,6 +43,11 @@ class MemoryCounters:
     async def forget(self, key: str) -> None:
         """Start this key anew."""
         self._pool(key).pop(key, None)
+
+    @asynccontextmanager
+    async def alone(self, key: str) -> AsyncIterator[None]:  # noqa: ARG002 - the port's
+        """Nothing: there is no other process."""
+        yield
 
     def restore(self, key: str, times: Iterable[datetime]) -> None:
         """What was counted before this process began, oldest first."""
@@ -79,3 +85,36 @@ class MemoryCounters:
             if len(pool) <= self._keys_per_kind and (len(pool) == 1 or (oldest and oldest[-1] + limit.per > now)):
                 return
             pool.popitem(last=False)
+
+
+NEAR = frozenset(["page"])
+
+
+class SharedCounters:
+    """Counters that several nodes share, but for those of floods: each node wards off its own, in memory.
+
+    A write to the database for each request of a flood would carry it there.
+    """
+
+    def __init__(self, shared: Counters) -> None:
+        self._shared = shared
+        self._near = MemoryCounters()
+
+    def _of(self, key: str) -> Counters:
+        return self._near if key.partition(":")[0] in NEAR else self._shared
+
+    async def take(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
+        """Count one, unless the limit is reached: then say how long until one fits."""
+        return await self._of(key).take(key, limit, now)
+
+    async def peek(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
+        """Like `take`, without counting."""
+        return await self._of(key).peek(key, limit, now)
+
+    async def forget(self, key: str) -> None:
+        """Start this key anew."""
+        await self._of(key).forget(key)
+
+    def alone(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Hold this key, which no other process then holds."""
+        return self._of(key).alone(key)

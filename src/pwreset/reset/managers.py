@@ -137,7 +137,7 @@ async def _try(credentials: Credentials, address: str, services: Services, *, tr
     except (BadCredentials, DomainUnknown, DomainMissing, UserUnknown, UserAmbiguous):
         await _failed(credentials, address, "not-a-manager", services)
         raise BadCredentials from None
-    async with services.log_ins.entry_lock(dn):
+    async with services.log_ins.entry_lock(dn), services.counters.alone(f"login:{dn.casefold()}"):
         by_account, beyond = _by_account(dn, services), _beyond(dn)
         for window in (beyond,) if trusted else by_account:
             _refuse_if_limited(await services.counters.peek(*window, now))

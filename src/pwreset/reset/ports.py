@@ -6,6 +6,7 @@ Every method may raise the port's `Unavailable` failure; what else it raises is 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -383,6 +384,10 @@ class Counters(Protocol):
 
     async def forget(self, key: str) -> None:
         """Start this key anew."""
+        ...
+
+    def alone(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Hold this key, which no other process then holds: for what is looked at, done, and counted after it."""
         ...
 
 

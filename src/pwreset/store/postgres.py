@@ -20,6 +20,7 @@ from pwreset.store import statements as sql
 from pwreset.store.bell import Bell
 from pwreset.store.clock import OffsetClock, uptime
 from pwreset.store.connection import FAILURES, Connection
+from pwreset.store.counters import PostgresCounters
 from pwreset.store.lane import Jobs, Lane, read_each, write_together
 from pwreset.store.postgres_connection import STATEMENT_SECONDS, PostgresConnection, Server
 from pwreset.store.postgres_lanes import care, lock_people, read_still
@@ -55,6 +56,7 @@ class PostgresStore(SqlStore):
         self._database_clock = OffsetClock()
         self._clock_keeper: asyncio.Task[None] | None = None
         self._bell: Bell | None = None
+        self.counters = PostgresCounters(server)
         super().__init__(
             clock or self._database_clock,
             writer=_lane("store-writer", PostgresConnection(server), self._write),
@@ -104,6 +106,7 @@ class PostgresStore(SqlStore):
             self._clock_keeper.cancel()
         if self._bell is not None:
             await asyncio.to_thread(self._bell.close)
+        await self.counters.close()
         await super().close()
 
     async def health(self) -> ServerHealth:

@@ -105,10 +105,11 @@ CREATE TABLE heartbeat (
 );
 INSERT INTO heartbeat (one, at) VALUES (1, 0);
 
--- What happened under a key, for limits: JSON, the times in microseconds, the oldest first.
+-- What happened under a key, for limits: when, and how many of it are allowed. The key is a digest.
 CREATE TABLE counters (
     key TEXT PRIMARY KEY,
-    times TEXT NOT NULL,
+    times BIGINT[] NOT NULL,
+    most BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX counters_expired ON counters (expires_at);
