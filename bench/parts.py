@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.calls import LINK, batch, links, opened, send_requests, server_status
+from bench.database import beside_pgbench, with_nodes
 from bench.links import fill
 from bench.load import Plan
 from bench.outbox import carry
@@ -261,6 +262,18 @@ def worker(bench: Bench) -> None:
     bench.report.note("worker: memory at the end, MB", found.at_end)
 
 
+def postgres(bench: Bench) -> None:
+    """On PostgreSQL: beside pgbench with the same statements, and with one, two, three nodes."""
+    for callers, ours, tps in beside_pgbench(bench):
+        bench.report.add(line("NONE on PostgreSQL", callers, [ours]))
+        bench.report.note(f"pgbench, {callers} callers: transactions per second", tps)
+        bench.report.note(f"pwreset beside pgbench, {callers} callers: ratio", ours.rate / tps)
+    for nodes, rate, cpu, theirs in with_nodes(bench):
+        bench.report.note(f"{nodes} nodes: calls per second", rate)
+        bench.report.note(f"{nodes} nodes: CPU of the nodes per call, microseconds", cpu)
+        bench.report.note(f"{nodes} nodes: CPU of PostgreSQL per call, microseconds", theirs)
+
+
 PARTS: dict[str, Callable[[Bench], None]] = {
     "start": start,
     "none": none,
@@ -271,4 +284,5 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "login": log_in,
     "stores": stores,
     "worker": worker,
+    "postgres": postgres,
 }
