@@ -1,4 +1,4 @@
-"""kill -9 between the directory's write and ours, and just before the directory's: each once, exactly there."""
+"""kill -9 between the directory's write and ours, and just before the directory's: each once, exactly there, on both stores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.servers.databases import store_settings
 from tests.servers.person import PersonBrowser
+from tests.servers.postgres import Database
 from tests.servers.proxy import Proxy
 from tests.servers.service import Service, running
 from tests.servers.settings import MANAGER, lab_settings
@@ -55,15 +57,19 @@ async def poll(condition: Callable[[], object], seconds: float = 60) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.fixture
-async def between(tmp_path_factory: pytest.TempPathFactory, slapd: LabSlapd) -> AsyncIterator[Between]:
+@pytest.fixture(params=["sqlite", "postgres"])
+async def between(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, slapd: LabSlapd
+) -> AsyncIterator[Between]:
     folder = tmp_path_factory.mktemp("between")
+    database: Database | None = request.getfixturevalue("database") if request.param == "postgres" else None
     with SmtpServer() as relay:
         async with Proxy(slapd.uri) as proxy:
             domain = {"uris": [proxy.uri], "start_tls": False, "allow_plain_ldap": True, "timeout_seconds": 0.5}
             # Waiting asks for the page more often than a person may.
             more = {"domains": {"EXAMPLE": domain}, "limits": {"page_requests_per_address_per_minute": 0}}
-            service = Service(folder, lab_settings(folder, slapd, relay=relay, more=more))
+            store = {"store": store_settings(database, folder)} if database else {}
+            service = Service(folder, lab_settings(folder, slapd, relay=relay, more={**more, **store}))
             with running(service):
                 yield Between(service, slapd, relay, proxy)
 

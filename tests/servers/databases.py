@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,14 @@ from tests.servers.postgres import Database, PrivatePostgres
 def server_of(database: Database) -> Server:
     """How the product reaches a database."""
     return read_server(database.url, Secret(database.password), None)
+
+
+def store_settings(database: Database, folder: Path) -> dict[str, str]:
+    """The section `store` of a service's settings, with the password in a file of this folder."""
+    secret = folder / "store-password"
+    secret.touch(mode=0o600)
+    secret.write_text(database.password)
+    return {"url": database.url, "password_file": str(secret)}
 
 
 @pytest.fixture(scope="session")
