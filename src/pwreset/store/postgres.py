@@ -38,7 +38,8 @@ log = logs.get("store")
 
 def migrate(server: Server, folder: Traversable | None = None) -> tuple[int, int]:
     """Make or upgrade a store: its versions before and after. Raises StoreVersionError, StoreUnavailable."""
-    with closing(PostgresConnection(server)) as connection:
+    # A large table may take its time. Waiting for its lock holds up all who come behind, so that has a limit.
+    with closing(PostgresConnection(server, statement_timeout="0", lock_timeout="10s")) as connection:
         return prepare(connection, folder)
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, cast
 
 import psycopg
@@ -84,7 +85,9 @@ def read_server(url: str, password: Secret | None, ca_file: str | None) -> Serve
     if "password" in given:
         raise SettingsError("store.url: the password belongs into store.password_file or PWRESET_STORE_PASSWORD")
     host = str(given.get("host", "") or given.get("hostaddr", ""))
-    if not _is_local(host):
+    # Where the URL names none, libpq asks the environment.
+    way = [str(given.get(name) or os.environ.get(f"PG{name.upper()}", "")) for name in ("host", "hostaddr")]
+    if not all(map(_is_local, way)):
         given.setdefault("sslmode", "verify-full")
     if given.get("sslmode") in ("verify-full", "verify-ca"):
         given.setdefault("sslrootcert", ca_file or "system")
@@ -97,9 +100,14 @@ def read_server(url: str, password: Secret | None, ca_file: str | None) -> Serve
 
 def _is_local(hosts: str) -> bool:
     """Whether all hosts are on this machine: a socket's folder, loopback, or none named."""
-    return all(
-        not host or host.startswith(("/", "@", "127.")) or host in ("localhost", "::1") for host in hosts.split(",")
-    )
+    return all(not host or host[0] in "/@" or host == "localhost" or _is_loopback(host) for host in hosts.split(","))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _storable(parameters: Mapping[str, object] | Sequence[object]) -> Mapping[str, object] | Sequence[object]:

@@ -30,6 +30,14 @@ CREATE TABLE IF NOT EXISTS migrations (
     applied_at BIGINT NOT NULL
 )
 """
+# Whether our record is there, and whether anything is.
+_WHOSE = """
+SELECT EXISTS (
+    SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('migrations') AND attname = 'works_from'
+), EXISTS (
+    SELECT 1 FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = to_regnamespace(current_schema())
+)
+"""
 _ADD = """
 INSERT INTO migrations (number, name, checksum, works_from, applied_at)
 VALUES (:number, :name, :checksum, :works_from, :at)
@@ -75,8 +83,8 @@ def _upgrade(connection: PostgresConnection, migrations: tuple[Migration, ...]) 
     connection.execute("BEGIN")
     try:
         connection.execute(LOCK_MIGRATIONS)  # several nodes may start at once
-        connection.execute(_RECORD)
         before = _check(_applied(connection), migrations)
+        connection.execute(_RECORD)
         for migration in migrations:
             if migration.number > before:
                 _apply(connection, migration)
@@ -89,7 +97,10 @@ def _upgrade(connection: PostgresConnection, migrations: tuple[Migration, ...]) 
 
 
 def _applied(connection: PostgresConnection) -> list[_Applied]:
-    if connection.execute("SELECT to_regclass('migrations')").fetchone()[0] is None:
+    ours, tables = connection.execute(_WHOSE).fetchone()
+    if tables and not ours:
+        raise StoreVersionError("The database holds tables of another program, not a store of pwreset")
+    if not tables:
         return []
     rows = connection.execute("SELECT number, checksum, works_from FROM migrations ORDER BY number").fetchall()
     return [_Applied(*row) for row in rows]
