@@ -6,6 +6,7 @@ import asyncio
 import functools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -78,18 +79,18 @@ class Pool:
     async def search(
         self, base: str, scope: int, filter_text: str, attributes: Sequence[str], size_limit: int = 0
     ) -> list[RawEntry]:
-        """Entries found on a shared connection; repeated once, on a new connection, when the first one breaks.
+        """Entries found on a shared connection; repeated when it breaks, until one holds that was made since.
 
-        All within the deadline. Raises ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX;
+        When a server dies, all connections to it break, and each is found out by the search that takes it. All within the deadline. Raises ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX;
         DirectoryUnavailable, DirectoryMisconfigured, Overloaded.
         """
         wanted = base, scope, filter_text, attributes, size_limit
         try:
             async with asyncio.timeout(self.seconds):
-                try:
-                    return await self._search(*wanted)
-                except ConnectionLost:
-                    return await self._search(*wanted)
+                for _ in self._shared:
+                    with suppress(ConnectionLost):
+                        return await self._search(*wanted)
+                return await self._search(*wanted)
         except (ConnectionLost, TimeoutError):
             raise DirectoryUnavailable(self._name) from None
 
