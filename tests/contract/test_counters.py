@@ -111,7 +111,9 @@ OPERATIONS = st.lists(
         st.sampled_from(["take", "take", "take", "peek", "forget"]),
         st.sampled_from(["kind:a", "kind:b"]),
         st.integers(1, 3),
-        st.sampled_from([0, 0, 1, 4, 7, -3]),
+        # Never back: what was over by then memory has forgotten, and PostgreSQL only at its next sweep. That nobody is held
+        # up for longer is a test of its own, above.
+        st.sampled_from([0, 0, 1, 4, 7]),
     ),
     max_size=25,
 )
@@ -120,7 +122,7 @@ OPERATIONS = st.lists(
 @pytest.mark.servers
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=OPERATIONS)
-def test_both_answer_the_same_whatever_is_done(
+def test_both_answer_the_same_whatever_is_done_as_time_goes_on(
     postgres: PrivatePostgres, operations: list[tuple[str, str, int, int]]
 ) -> None:
     asyncio.run(_do_on_both(_database(postgres), operations))
