@@ -17,6 +17,7 @@ from pwreset.directory.connection import OPERATORS_KINDS, Kind, Server, Trouble,
 from pwreset.directory.outcomes import ReadOnly
 from pwreset.directory.paging import Paging, failure
 from pwreset.directory.rootdse import RootDse, read_root
+from pwreset.directory.servers import Servers
 from pwreset.directory.shared import ConnectionLost, RawEntry, SharedConnection
 from pwreset.directory.threads import Threads, TooManyGivenUp
 from pwreset.errors import DirectoryMisconfigured, DirectoryUnavailable, Overloaded
@@ -25,8 +26,6 @@ from pwreset.settings.domains import Domain
 
 T = TypeVar("T")
 
-BAD_SECONDS = 10.0
-READ_ONLY_SECONDS = 60.0
 # A connection that has rested for longer is not used for a write again: somebody in between may have forgotten it.
 REST_SECONDS = 60.0
 # While no server at all can be reached, one attempt in this time is enough: further callers get the same answer.
@@ -34,9 +33,6 @@ QUIET_SECONDS = 1.0
 # A blocking call knows its deadline; this is what it gets on top before its thread is given up.
 GRACE_SECONDS = 0.5
 MANY_ANSWERS = 20
-
-# [MS-ADTS] 3.1.1.3.4.3: a read-only domain controller says so.
-PARTIAL_SECRETS = "1.2.840.113556.1.4.1920"
 
 PASSING = (ldap.BUSY, ldap.UNAVAILABLE, ldap.TIMELIMIT_EXCEEDED, ldap.ADMINLIMIT_EXCEEDED, ldap.OTHER)
 FOR_THE_CALLER = (ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX)
@@ -66,9 +62,7 @@ class Pool:
         self._bind_password = bind_password
         self._trust = Trust(domain.ca_file, domain.lenient_x509)
         self._threads = Threads()
-        self._bad_until: dict[str, float] = {}
-        self._read_only_until: dict[str, float] = {}
-        self._roots: dict[str, RootDse] = {}
+        self._known = Servers(name, self.servers)
         self._resting: list[tuple[Session, float]] = []
         self._last_failure: tuple[float, Trouble] | None = None
         self._shared: list[SharedConnection | None] = [None] * domain.connections
@@ -143,7 +137,7 @@ class Pool:
         Raises DirectoryUnavailable, DirectoryMisconfigured, Overloaded.
         """
         connection = self._open_one() or await self._opened()
-        return self._roots[connection.uri]
+        return self._known.root_of(connection.uri)
 
     async def alone(self, work: Callable[[Any], T]) -> T:
         """Run `work`, which waits for one answer, on a new connection that nobody has logged in on.
@@ -162,12 +156,12 @@ class Pool:
         last: ReadOnly | None = None
         for _ in self.servers:
             session = await self._rested() or await self._connect(logged_in=True, writing=True)
-            if last is not None and self._is_read_only(session.server):
+            if last is not None and self._known.is_read_only(session.server):
                 break  # no other can be reached
             try:
                 result = await self._run(session, functools.partial(work, session), answers, keep=True)
             except ReadOnly as error:
-                self._read_only_until[session.server.uri] = time.monotonic() + READ_ONLY_SECONDS
+                self._known.mark_read_only(session.server.uri)
                 log.warning("directory server is read-only", domain=self._name, uri=session.server.uri)
                 last = error
             else:
@@ -249,14 +243,18 @@ class Pool:
         while self._resting:
             session, since = self._resting.pop()
             server = session.server
-            if time.monotonic() - since > REST_SECONDS or self._is_read_only(server) or self._is_bad(server):
+            if (
+                time.monotonic() - since > REST_SECONDS
+                or self._known.is_read_only(server)
+                or self._known.is_bad(server)
+            ):
                 close(session.connection)
                 continue
             ask = functools.partial(read_root, session.connection, self._patience)
             try:
                 return replace(session, root=await self._run(session, ask, 1, keep=True))
             except (ldap.TIMEOUT, TimeoutError):
-                self._mark_bad(server.uri, Kind.TIMEOUT)
+                self._known.mark_bad(server.uri, Kind.TIMEOUT)
             except (ldap.LDAPError, DirectoryUnavailable):
                 continue
         return None
@@ -309,7 +307,7 @@ class Pool:
         self._shared[index] = None
         if not timed_out:
             return
-        self._mark_bad(uri, Kind.TIMEOUT)
+        self._known.mark_bad(uri, Kind.TIMEOUT)
         if len(self.servers) > 1:
             # What waits on the others to the same server need not wait as long: it is asked elsewhere.
             for other in self._shared:
@@ -320,7 +318,7 @@ class Pool:
         """A connection to the first server that can be used, within the deadline in all."""
         self._refuse_while_quiet()
         trouble = Trouble(Kind.TIMEOUT)
-        for server in self._in_order(writing=writing):
+        for server in self._known.in_order(writing=writing):
             try:
                 work = functools.partial(self._connect_twice, server, self._patience, logged_in=logged_in)
                 session = await self._threads.run(work, self._patience + GRACE_SECONDS, _discard)
@@ -331,12 +329,10 @@ class Pool:
             except Trouble as error:
                 trouble = error
             else:
-                self._bad_until.pop(server.uri, None)
+                self._known.mark_good(server.uri, session.root if logged_in else None)
                 self._last_failure = None
-                if logged_in:
-                    self._roots[server.uri] = session.root
                 return session
-            self._mark_bad(server.uri, trouble.kind)
+            self._known.mark_bad(server.uri, trouble.kind)
         self._last_failure = time.monotonic(), trouble
         raise self._failure(trouble)
 
@@ -376,33 +372,6 @@ class Pool:
         if trouble.kind in OPERATORS_KINDS:
             return DirectoryMisconfigured(self._name, trouble.words)
         return DirectoryUnavailable(self._name)
-
-    def _in_order(self, *, writing: bool) -> list[Server]:
-        """Those that work as configured, then those that failed lately, the longest ago first.
-
-        For writing, those known to be read-only come after the others that work.
-        """
-        now = time.monotonic()
-
-        def order(server: Server) -> tuple[bool, bool, float]:
-            failed = max(0.0, self._bad_until.get(server.uri, 0.0) - now)
-            return failed > 0, writing and self._is_read_only(server), failed
-
-        return sorted(self.servers, key=order)
-
-    def _is_bad(self, server: Server) -> bool:
-        return self._bad_until.get(server.uri, 0.0) > time.monotonic()
-
-    def _is_read_only(self, server: Server) -> bool:
-        root = self._roots.get(server.uri)
-        told = root is not None and root.has("supportedCapabilities", PARTIAL_SECRETS)
-        return told or self._read_only_until.get(server.uri, 0.0) > time.monotonic()
-
-    def _mark_bad(self, uri: str, kind: Kind) -> None:
-        self._bad_until[uri] = time.monotonic() + BAD_SECONDS
-        log.warning(
-            "directory server cannot be used", domain=self._name, uri=uri, why=kind.value[0], advice=kind.value[1]
-        )
 
 
 def _discard(session: Session) -> None:

@@ -29,7 +29,8 @@ from pwreset.directory.dialects.ad_values import (
 )
 from pwreset.directory.entries import Entry
 from pwreset.directory.outcomes import ReadOnly, Refused, meaning_of_code
-from pwreset.directory.pool import PARTIAL_SECRETS, Pool
+from pwreset.directory.pool import Pool
+from pwreset.directory.servers import PARTIAL_SECRETS
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
 from pwreset.reset.ports import BindOutcome

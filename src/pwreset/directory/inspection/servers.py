@@ -13,8 +13,9 @@ from pwreset.directory.connection import Kind, Server, Trouble
 from pwreset.directory.diagnosis import read_base
 from pwreset.directory.dialects.choose import AUTO, dialect_of
 from pwreset.directory.inspection import Inspector, Wants
-from pwreset.directory.pool import PARTIAL_SECRETS, Pool, Session
+from pwreset.directory.pool import Pool, Session
 from pwreset.directory.rootdse import RootDse
+from pwreset.directory.servers import PARTIAL_SECRETS
 from pwreset.reset.findings import Finding, Part, State
 
 CATALOG_PORTS = (3268, 3269)  # of the global catalog, [MS-ADTS] 3.1.1.3.1.10
