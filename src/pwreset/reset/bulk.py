@@ -18,18 +18,17 @@ import msgspec
 from pwreset import logs
 from pwreset.errors import AskRefused, Overloaded, PwresetError, SentAlready, SmsBudgetSpent, Unavailable
 from pwreset.reset.model import Asker, DeliveryMode, SendRequest
+from pwreset.reset.pace import Pace
 from pwreset.reset.send import look, send
 from pwreset.secret import Secret
 
 if TYPE_CHECKING:
-    from pwreset.reset.ports import Clock
     from pwreset.reset.services import Services
 
 MOST_AT_ONCE = 64  # lines under way
 PATIENCE_SECONDS = 300.0  # how long a directory or store that is away is waited for
 LONGEST_PAUSE_SECONDS = 10.0
 LINK_NOT_KEPT = "link-not-kept"  # it was made for nobody's eyes but those of a run that did not write it down
-BEHIND_SECONDS = 1.0  # what a slow moment leaves to be caught up with, at most
 
 log = logs.get("bulk")
 
@@ -110,7 +109,7 @@ async def send_lines(
     With `stop` set, no further line is begun, and those under way end. Raises Unavailable once what is away has been
     waited for in vain, or the day's SMS are spent: after the results of all lines that were under way.
     """
-    pace = Pace(sending.per_second, services.clock)
+    pace = Pace(sending.per_second, services.clock.monotonic)
     under_way: set[asyncio.Task[LineResult]] = set()
     failure: PwresetError | None = None
     try:
@@ -188,19 +187,3 @@ async def _try(line: Line, sending: Sending, services: Services) -> LineResult:
 def _is_shown(line: Line, services: Services) -> bool:
     """Whether nobody has the link but who asks for it."""
     return (line.mode or services.settings.links.delivery_mode).upper() == DeliveryMode.NONE.value
-
-
-class Pace:
-    """So many turns a second, evenly; 0: each at once."""
-
-    def __init__(self, per_second: float, clock: Clock) -> None:
-        self._between = 1.0 / per_second if per_second > 0 else 0.0
-        self._clock = clock
-        self._next = clock.monotonic()
-
-    async def turn(self) -> None:
-        """Wait for the next one."""
-        now = self._clock.monotonic()
-        wait = self._next - now
-        self._next = max(self._next, now - BEHIND_SECONDS) + self._between
-        await asyncio.sleep(max(0.0, wait))

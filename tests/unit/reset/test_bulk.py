@@ -13,7 +13,8 @@ import pytest
 from pwreset.commands.people import ForAll, People
 from pwreset.commands.report import Report
 from pwreset.errors import DirectoryUnavailable, PeopleInvalid, SettingsError, SmsBudgetSpent
-from pwreset.reset.bulk import Ending, Line, LineResult, Pace, Sending, send_lines
+from pwreset.reset.bulk import Ending, Line, LineResult, Sending, send_lines
+from pwreset.reset.pace import Pace
 from pwreset.secret import Secret
 from pwreset.store.clock import SystemClock
 from tests.fakes.directory import Weather
@@ -126,7 +127,7 @@ async def test_a_stopped_sending_begins_no_further_line() -> None:
 async def test_turns_are_no_more_than_so_many_a_second() -> None:
     clock = SystemClock()
     began = clock.monotonic()
-    pace = Pace(100.0, clock)
+    pace = Pace(100.0, clock.monotonic)
     for _ in range(11):
         await pace.turn()
     assert clock.monotonic() - began >= 0.1
