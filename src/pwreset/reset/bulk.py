@@ -110,14 +110,14 @@ async def send_lines(
     waited for in vain, or the day's SMS are spent: after the results of all lines that were under way.
     """
     pace = Pace(sending.per_second, services.clock.monotonic)
-    under_way: set[asyncio.Task[LineResult]] = set()
+    under_way: list[asyncio.Task[LineResult]] = []
     failure: PwresetError | None = None
     try:
         for line in lines:
             if failure is not None or (stop is not None and stop.is_set()):
                 break
             await pace.turn()
-            under_way.add(asyncio.create_task(_end_of(line, sending, services)))
+            under_way.append(asyncio.create_task(_end_of(line, sending, services)))
             full = len(under_way) >= MOST_AT_ONCE
             for result in await _ended(under_way, wait=full):
                 if isinstance(result, LineResult):
@@ -138,13 +138,13 @@ async def send_lines(
         raise failure
 
 
-async def _ended(under_way: set[asyncio.Task[LineResult]], *, wait: bool) -> list[LineResult | PwresetError]:
-    """What has ended, taken out of the set; with `wait` at least one."""
+async def _ended(under_way: list[asyncio.Task[LineResult]], *, wait: bool) -> list[LineResult | PwresetError]:
+    """What has ended, taken out of the list, in the order of the lines; with `wait` at least one."""
     if wait:
         await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
     results: list[LineResult | PwresetError] = []
     for task in [task for task in under_way if task.done()]:
-        under_way.discard(task)
+        under_way.remove(task)
         try:
             results.append(task.result())
         except PwresetError as error:

@@ -63,7 +63,10 @@ async def test_a_refused_line_stops_no_other_and_may_be_sent_later() -> None:
 async def test_a_dry_run_finds_what_would_be_refused_and_writes_nothing() -> None:
     world = World()
     got = await ends(world, Line(2, "nobody"), Line(3, "jane"), sending=replace(SENDING, dry=True))
-    assert [(end.ending, end.reason) for end in got.values()] == [(Ending.REFUSED, "user-unknown"), (Ending.FINE, "")]
+    assert {number: (end.ending, end.reason) for number, end in got.items()} == {
+        2: (Ending.REFUSED, "user-unknown"),
+        3: (Ending.FINE, ""),
+    }
     assert world.store.requests == {}
     assert await world.audit() == []
 
