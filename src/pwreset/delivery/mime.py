@@ -35,8 +35,9 @@ _RELATED = (
 )
 _LOGO = 'src="cid:logo"'
 # What every relay takes as it is: RFC 2045, section 2.7; lines of RFC 5322, section 2.1.1. To encode it took half of the
-# time a mail takes.
-_PLAIN = re.compile(r"(?:[\t -~]{0,998}\n)*[\t -~]{0,998}")
+# time a mail takes, and to look for it with a pattern as long as all the rest of writing one.
+_PLAIN = b"\t\n" + bytes(range(0x20, 0x7F))
+_LONGEST_LINE = 998
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 # The policy's own check lets a lone line end through, and folds it into the mail as it is.
 _BREAKS_HEADERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -154,10 +155,18 @@ def _picture(logo: Logo) -> bytes:
 
 def _part(kind: str, text: str) -> bytes:
     """One body with its headers: as it is where any relay would take it so, else quoted-printable, in short lines."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _PLAIN.fullmatch(lines) and "=_pwreset" not in lines:
-        encoding, body = "7bit", lines.encode()
-    else:
-        encoding, body = "quoted-printable", binascii.b2a_qp(lines.encode(errors="replace"), istext=True)
+    body = text.replace("\r\n", "\n").replace("\r", "\n").encode(errors="replace")
+    encoding = "7bit"
+    if not _is_plain(body):
+        encoding, body = "quoted-printable", binascii.b2a_qp(body, istext=True)
     head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
     return head.encode() + body.replace(b"\n", b"\r\n") + (b"" if body.endswith(b"\n") else b"\r\n")
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether it may go as it is, between boundaries of ours."""
+    return (
+        not body.translate(None, _PLAIN)
+        and b"=_pwreset" not in body
+        and max(map(len, body.split(b"\n"))) <= _LONGEST_LINE
+    )
