@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.calls import send_requests
 from bench.processes import Measured, cpu_seconds, measure
@@ -78,9 +78,9 @@ def pgbench(made: Database, callers: int, seconds: int, folder: Path) -> float:
     return float(found[1])
 
 
-def service_on(bench: Bench, made: Database) -> Service:
+def service_on(bench: Bench, made: Database, more: dict[str, Any] | None = None) -> Service:
     """A service on this database."""
-    service = bench.service(more={"store": {"url": made.url}})
+    service = bench.service(more={**(more or {}), "store": {"url": made.url}})
     service.environment["PWRESET_STORE_PASSWORD"] = made.password
     return service
 

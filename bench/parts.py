@@ -10,8 +10,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from bench.bulk import by_filter, by_list
 from bench.calls import LINK, batch, links, opened, send_requests, server_status
-from bench.database import beside_pgbench, with_nodes
+from bench.database import beside_pgbench, database, service_on, with_nodes
 from bench.links import fill
 from bench.load import Plan
 from bench.outbox import carry
@@ -274,6 +275,17 @@ def postgres(bench: Bench) -> None:
         bench.report.note(f"{nodes} nodes: CPU of PostgreSQL per call, microseconds", theirs)
 
 
+def bulk(bench: Bench) -> None:
+    """`pwreset send` for everybody in the directory, by a list and by a filter, on both stores; nobody carries the mails."""
+    more = {"limits": {"messages_per_destination_per_hour": 0, "links_per_user_per_hour": 0, "requests_per_minute": 0}}
+    with database() as (_, made):
+        for store, service in (("SQLite", bench.service(more=more)), ("PostgreSQL", service_on(bench, made, more))):
+            for way, send in (("a list", by_list), ("a filter", by_filter)):
+                sent = send(service, bench.people)
+                bench.report.note(f"{bench.people:,} people by {way}, {store}: links per second", sent.rate)
+                bench.report.note(f"{bench.people:,} people by {way}, {store}: memory at its highest, MB", sent.memory)
+
+
 PARTS: dict[str, Callable[[Bench], None]] = {
     "start": start,
     "none": none,
@@ -284,5 +296,6 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "login": log_in,
     "stores": stores,
     "worker": worker,
+    "bulk": bulk,
     "postgres": postgres,
 }
