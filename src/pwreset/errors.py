@@ -275,6 +275,18 @@ class TooManyFailures(PwresetError):
         super().__init__("Too many failed log-ins; try again later")
 
 
+class TooManyTries(PwresetError):
+    """More passwords than `limits.password_tries_per_link_per_hour` with one link. The link stays good."""
+
+    family = Family.THROTTLED
+    reason = "too-many-tries"
+    meaning = "Too many passwords were tried with one link within an hour; the link stays good."
+
+    def __init__(self, retry_after: timedelta) -> None:
+        self.retry_after = retry_after
+        super().__init__("Too many passwords tried with this link; try again later")
+
+
 # --- not now -----------------------------------------------------------------------------------------------------
 
 
@@ -394,13 +406,23 @@ class FormStale(LinkDead):
 
 
 class CookieMissing(LinkDead):
-    """The page was asked for without the link's cookie: cookies are off, or the quarter of an hour is over."""
+    """The page was asked for without the link's cookie, by a browser that has kept no other one of ours either."""
 
     reason = "cookie-missing"
-    meaning = "The browser sent no cookie for this page: cookies are off, or the page was open for too long."
+    meaning = "The browser sent no cookie for this page: cookies are off, or it has never opened the link."
 
     def __init__(self) -> None:
         super().__init__("Open the link in your message again")
+
+
+class SessionOver(LinkDead):
+    """The page was asked for without the link's cookie, by a browser that keeps cookies: the quarter of an hour is over."""
+
+    reason = "session-over"
+    meaning = "The page was open for more than a quarter of an hour."
+
+    def __init__(self) -> None:
+        super().__init__("This page was open for too long; open the link in your message again")
 
 
 class FormTooLarge(PwresetError):

@@ -20,6 +20,7 @@ from babel.dates import format_date, format_datetime, get_datetime_format
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
+from babel.units import format_unit
 
 from pwreset import overrides
 from pwreset.errors import SettingsError
@@ -42,6 +43,8 @@ _OTHER_TAGS = {
 }
 # Persian is read in its own digits; in Arabic both kinds are, and ASCII's are understood from Rabat to Baghdad.
 _DIGITS = {"fa": str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")}
+_MINUTES_PER_HOUR = 60
+_MINUTES_PER_DAY = 24 * _MINUTES_PER_HOUR
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
@@ -207,3 +210,14 @@ def _offset(local: datetime) -> str:
         return "UTC"
     hours, rest = divmod(abs(minutes), 60)
     return f"UTC{'+' if minutes > 0 else '-'}{hours}" + (f":{rest:02}" if rest else "")
+
+
+def tell_duration(minutes: int, language: str) -> str:
+    """A duration in its largest whole unit: `90 minutes`, `2 hours`, `1 day`."""
+    if minutes % _MINUTES_PER_DAY == 0:
+        number, unit = minutes // _MINUTES_PER_DAY, "duration-day"
+    elif minutes % _MINUTES_PER_HOUR == 0:
+        number, unit = minutes // _MINUTES_PER_HOUR, "duration-hour"
+    else:
+        number, unit = minutes, "duration-minute"
+    return digits(format_unit(number, unit, length="long", locale=locale_of(language)), language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -106,6 +107,19 @@ async def cookie_missing(page: Page, site: Site) -> None:
     await page.goto(f"{site.address}/reset/0123456789abcdef")
 
 
+async def session_over(page: Page, site: Site) -> None:
+    await form(page, site)
+    await page.context.clear_cookies(name=re.compile("^__Host-pwreset-[0-9a-f]{16}$"))
+    await _send(page, GOOD_PASSWORD)
+
+
+async def too_many_tries(page: Page, site: Site) -> None:
+    token, request = await site.world.link()
+    site.world.counters.restore(f"password-tries:{request.id}", [site.world.clock.now()] * 60)
+    await page.goto(site.link(token))
+    await _send(page, GOOD_PASSWORD)
+
+
 async def write_denied(page: Page, site: Site) -> None:
     await form(page, site)
     site.world.take_rights()
@@ -183,6 +197,8 @@ STEPS: list[Step] = [
     form_stale,
     form_too_large,
     cookie_missing,
+    session_over,
+    too_many_tries,
     write_denied,
     outcome_unclear,
     unavailable,

@@ -23,7 +23,7 @@ from pwreset.errors import (
     PasswordRefused,
     PwresetError,
     StoreUnavailable,
-    TooManyFailures,
+    TooManyTries,
     Unavailable,
     UserDisabled,
     UserLocked,
@@ -74,7 +74,7 @@ async def open_link(token: Secret, services: Services) -> OpenLink:
 async def set_password(token: Secret, password: Secret, address: str, services: Services) -> User:
     """Set the password of the link's user, once, and settle the link.
 
-    Raises what `open_link` raises, PasswordRefused and WriteDenied (the link stays good), TooManyFailures,
+    Raises what `open_link` raises, PasswordRefused and WriteDenied (the link stays good), TooManyTries,
     OutcomeUnclear.
     """
     await _recover_if_abandoned(token, services)
@@ -182,7 +182,7 @@ async def _limit_tries(request: ResetRequest, services: Services) -> None:
     limit = Limit(services.settings.limits.password_tries_per_link_per_hour, HOUR)
     wait = await services.counters.take(f"password-tries:{request.id}", limit, services.clock.now())
     if wait is not None:
-        raise TooManyFailures(wait)
+        raise TooManyTries(wait)
 
 
 def _lease(user: User, services: Services) -> timedelta:

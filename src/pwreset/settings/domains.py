@@ -32,6 +32,18 @@ class BrandSettings(Section, frozen=True):
     footer_links: Annotated[
         dict[str, str], Meta(description="Links at the foot: a table of words and their addresses.")
     ] = {}
+    embed_site: Annotated[
+        str | None,
+        Meta(
+            description="The registrable domain that `public_url` and all of `embed_origins` are under, e.g. `example.org`: what a browser takes for one site."
+        ),
+    ] = None
+    embed_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Whose pages may show ours in a frame, at addresses with `?inline=1`, e.g. `https://portal.example.org`; default: nobody's."
+        ),
+    ] = ()
 
 
 class Domain(Section, frozen=True):

@@ -16,6 +16,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS
 
 from pwreset import colours
 from pwreset.languages import available
+from pwreset.settings import frames
 from pwreset.settings.domains import BrandSettings, Domain
 from pwreset.settings.messages import Mail, Sms
 from pwreset.settings.sections import Limits, ManagerApi, Password, Server, Settings
@@ -51,6 +52,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _password(settings.password)
     for name, domain in settings.domains.items():
         yield from _domain(f"domains.{name}", domain)
+        yield from frames.problems_of(f"domains.{name}.brand", domain.brand, domain.public_url or settings.public_url)
 
 
 def _password(password: Password) -> Iterator[Problem]:

@@ -34,6 +34,8 @@ class Brand:
     stylesheet: str = ""
     footer: str = ""
     footer_links: tuple[tuple[str, str], ...] = ()
+    frames: tuple[str, ...] = ()  # the origins whose pages may show ours in a frame
+    inline: bool = False  # whether this page is for a frame: without head and foot
     folders: overrides.Folders = ()
 
 
@@ -53,6 +55,7 @@ def brand_of(settings: Settings, domain: str | None, language: str) -> Brand:
         stylesheet=f"/brand/{sheet.name}" if sheet else "",
         footer=own.brand.footer or "",
         footer_links=tuple(own.brand.footer_links.items()),
+        frames=own.brand.embed_origins,
         folders=overrides.folders(own.templates, settings.templates),
     )
 

@@ -6,12 +6,12 @@ Counts the request, chooses the handler, turns every failure into a page, and pu
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import ceil
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from pwreset import logs
@@ -27,19 +27,21 @@ from pwreset.errors import (
     NoticeTooOld,
     OutcomeUnclear,
     PwresetError,
+    SessionOver,
+    TooManyTries,
     WriteDenied,
 )
-from pwreset.languages import SOURCE_LANGUAGE, choose
+from pwreset.languages import SOURCE_LANGUAGE, choose, tell_duration
 from pwreset.reset.ports import Limit
 from pwreset.reset.services import Services
 from pwreset.web.brand import Brand, brand_of
 from pwreset.web.render import render
 from pwreset.web.security import (
-    PAGE_HEADERS,
     STRICT_TRANSPORT_SECURITY,
     TAB_SHAPE,
     is_under,
     network_of,
+    page_headers,
     wants_strict_transport,
 )
 
@@ -66,6 +68,8 @@ STATES: Mapping[type[PwresetError], State] = {
     FormStale: State("form-stale", 403),
     FormTooLarge: State("form-too-large", 413),
     CookieMissing: State("cookie-missing", 400),
+    SessionOver: State("session-over", 400),
+    TooManyTries: State("too-many-tries", 429),
     WriteDenied: State("write-denied", 502),
     OutcomeUnclear: State("outcome-unclear", 503),
 }
@@ -94,7 +98,30 @@ class Page:
         name = domain or self._only_domain()
         wishes = (self.request.headers.get("accept-language"), language)
         default = self.services.settings.domains[name].language if name is not None else SOURCE_LANGUAGE
-        return brand_of(self.services.settings, name, choose(*wishes, default=default))
+        brand = brand_of(self.services.settings, name, choose(*wishes, default=default))
+        frames = self._frames() if name is None else brand.frames
+        return replace(brand, frames=frames, inline=self.inline and bool(frames))
+
+    @property
+    def inline(self) -> bool:
+        """Whether the page is asked for as one to be shown in a frame."""
+        return self.request.query_params.get("inline") == "1"
+
+    def _frames(self) -> tuple[str, ...]:
+        """Who may frame a page that belongs to no domain yet: whoever may frame one of a domain that is served here."""
+        domains = self.services.settings.domains.items()
+        origins = (origin for name, domain in domains if self.serves(name) for origin in domain.brand.embed_origins)
+        return tuple(dict.fromkeys(origins))
+
+    def way_to(self, path: str) -> str:
+        """An address of ours, for a frame if this page is in one. Nothing else of what was asked is carried on."""
+        return f"{path}?inline=1" if self.inline else path
+
+    def moved(self, path: str) -> Response:
+        """Send the browser on, to another page of ours."""
+        response = RedirectResponse(self.way_to(path), status_code=303)
+        response.headers.update(page_headers(self._frames() if self.inline else ()))
+        return response
 
     def serves(self, domain: str) -> bool:
         """Whether a link of this domain may be opened under the host that the browser asked.
@@ -123,16 +150,20 @@ class Page:
         """The page as a response."""
         body = render(template, brand.language, {"brand": brand, **(facts or {})}, brand.folders)
         headers = {"content-language": brand.language, "vary": "Accept-Language, Cookie"}
+        headers |= page_headers(brand.frames if brand.inline else ())
         return Response(body, status, headers, media_type="text/html; charset=utf-8")
 
     def state(self, state: State, retry_after: timedelta | None = None) -> Response:
         """The page that says why there is no other."""
         seconds = None if retry_after is None else max(1, ceil(retry_after.total_seconds()))
+        brand = self.brand()
         facts = {
             "again": self._again() if state.template in _CAN_BE_TRIED_AGAIN else "",
+            "wait": "" if seconds is None else tell_duration(ceil(seconds / 60), brand.language),
+            "sent": self.request.method == "POST",
             "reference": logs.correlation.get() if state.status >= FAILED.status else "",
         }
-        response = self.render(f"state/{state.template}.html", state.status, self.brand(), facts)
+        response = self.render(f"state/{state.template}.html", state.status, brand, facts)
         if seconds is not None:
             response.headers["retry-after"] = str(seconds)
         return response
@@ -140,7 +171,7 @@ class Page:
     def _again(self) -> str:
         """The address of the form, if it is the form's that was asked; never one with a token in it."""
         tab = str(self.request.path_params.get("tab", ""))
-        return f"/reset/{tab}" if TAB_SHAPE.match(tab) else ""
+        return self.way_to(f"/reset/{tab}") if TAB_SHAPE.match(tab) else ""
 
     def failed(self, error: PwresetError) -> Response:
         """The page for a failure."""
@@ -151,7 +182,9 @@ class Page:
 
 
 # What may be over when the form is asked for once more.
-_CAN_BE_TRIED_AGAIN = frozenset({"link-busy", "unavailable", "too-many", "form-stale"})
+_CAN_BE_TRIED_AGAIN = frozenset(
+    {"link-busy", "unavailable", "too-many", "too-many-tries", "form-stale", "form-too-large", "failed"}
+)
 
 Handler = Callable[[Page], Awaitable[Response]]
 
@@ -197,7 +230,8 @@ class Door:
         return await self.handlers[method](page)
 
     def _guard(self, response: Response) -> None:
-        response.headers.update(PAGE_HEADERS)
+        if "content-security-policy" not in response.headers:
+            response.headers.update(page_headers())
         response.headers["referrer-policy"] = self.referrer
         if wants_strict_transport(self.services.settings.public_url):
             response.headers["strict-transport-security"] = STRICT_TRANSPORT_SECURITY

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from pwreset import logs
@@ -27,6 +27,7 @@ from pwreset.errors import (
     LinkUsed,
     PasswordRefused,
     PasswordsDiffer,
+    SessionOver,
 )
 from pwreset.languages import tell_time
 from pwreset.reset.policy import RuleCode, context_of
@@ -45,6 +46,7 @@ from pwreset.web.security import (
     drop_token,
     keep_outcome,
     keep_token,
+    keeps_cookies,
     outcome_in,
     tab_of,
     token_in,
@@ -82,7 +84,7 @@ async def take_link(page: Page) -> Response:
     if token is None:
         raise LinkUnknown
     tab = tab_of(token, page.services.keys)
-    response = RedirectResponse(f"/reset/{tab}", status_code=303)
+    response = page.moved(f"/reset/{tab}")
     keep_token(response, tab, token)
     return response
 
@@ -110,7 +112,7 @@ async def take_form(page: Page) -> Response:
     except LinkDead as error:
         return _dead(page, error)
     tab = page.request.path_params["tab"]
-    response = RedirectResponse(f"/done/{tab}", status_code=303)
+    response = page.moved(f"/done/{tab}")
     drop_token(response, tab)
     keep_outcome(response, tab, user.domain)
     return response
@@ -120,7 +122,7 @@ async def show_done(page: Page) -> Response:
     """What is said after the password was set; knows no more than in which domain."""
     domain = outcome_in(page.request.cookies, page.request.path_params["tab"])
     if domain not in page.services.settings.domains:
-        raise CookieMissing
+        raise _cookie_missing(page)
     return page.render("done.html", 200, page.brand(domain))
 
 
@@ -149,12 +151,17 @@ def _file(file: StaticFile | None, *, for_good: bool) -> Response:
 
 
 def _token(page: Page) -> Secret:
-    """The token of this tab. Raises LinkUsed when the tab has set its password already, CookieMissing."""
+    """The token of this tab. Raises LinkUsed when the tab has set its password already, SessionOver, CookieMissing."""
     tab = page.request.path_params["tab"]
     token = token_in(page.request.cookies, tab, page.services.keys)
     if token is not None:
         return token
-    raise LinkUsed if outcome_in(page.request.cookies, tab) else CookieMissing
+    raise LinkUsed if outcome_in(page.request.cookies, tab) else _cookie_missing(page)
+
+
+def _cookie_missing(page: Page) -> SessionOver | CookieMissing:
+    """Why there is no cookie: its time is over, or this browser keeps none (or has never opened the link)."""
+    return SessionOver() if keeps_cookies(page.request.cookies) else CookieMissing()
 
 
 async def _open(page: Page, token: Secret) -> OpenLink:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from babel.units import format_unit
-
-from pwreset.languages import catalogue, digits, locale_of
+from pwreset.languages import catalogue, digits, tell_duration
 from pwreset.reset.policy import Rule, RuleCode
 
 # A password this long is typed by nobody; whoever pastes a longer one is told when it is refused.
 LONG_ENOUGH_NOT_TO_MENTION = 128
 
-_MINUTES_PER_HOUR = 60
-_MINUTES_PER_DAY = 24 * _MINUTES_PER_HOUR
+_MINUTES_PER_DAY = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class _Phrases:
         """The phrase in this language; empty where the code has none of that kind."""
         translations = catalogue(language)
         if number and self.timed:
-            return translations.gettext(self.timed) % {"duration": _duration(number * self.minutes, language)}
+            return translations.gettext(self.timed) % {"duration": tell_duration(number * self.minutes, language)}
         if number and self.counted[0]:
             return translations.ngettext(*self.counted, number) % {"number": digits(str(number), language)}
         return translations.gettext(self.plain) if self.plain else ""
@@ -216,14 +213,3 @@ def _as_rule(broken: object) -> Rule | None:
     if isinstance(broken, Rule):
         return broken
     return Rule(broken) if isinstance(broken, RuleCode) else None
-
-
-def _duration(minutes: int, language: str) -> str:
-    """A duration in its largest whole unit: `90 minutes`, `2 hours`, `1 day`."""
-    if minutes % _MINUTES_PER_DAY == 0:
-        number, unit = minutes // _MINUTES_PER_DAY, "duration-day"
-    elif minutes % _MINUTES_PER_HOUR == 0:
-        number, unit = minutes // _MINUTES_PER_HOUR, "duration-hour"
-    else:
-        number, unit = minutes, "duration-minute"
-    return digits(format_unit(number, unit, length="long", locale=locale_of(language)), language)

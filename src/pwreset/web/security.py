@@ -23,21 +23,36 @@ TAB_SHAPE = re.compile(r"[0-9a-f]{16}\Z")
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors"
 )
 PAGE_HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
     "x-robots-tag": "noindex, nofollow",
     "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cache-control": "no-store",
 }
 STRICT_TRANSPORT_SECURITY = "max-age=31536000"
 
+_KEEPS_COOKIES = "__Host-pwreset-keeps-cookies"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def page_headers(frames: tuple[str, ...] = ()) -> dict[str, str]:
+    """What guards a page. It can be framed by nobody, or by these origins alone.
+
+    X-Frame-Options knows no list of origins and is left out then: a browser that obeys it alone would frame nothing.
+    """
+    if not frames:
+        return PAGE_HEADERS | {
+            "content-security-policy": f"{CONTENT_SECURITY_POLICY} 'none'",
+            "x-frame-options": "DENY",
+            "cross-origin-resource-policy": "same-origin",
+        }
+    return PAGE_HEADERS | {
+        "content-security-policy": f"{CONTENT_SECURITY_POLICY} {' '.join(frames)}",
+        "cross-origin-resource-policy": "same-site",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,13 @@ def token_in(cookies: dict[str, str], tab: str, keys: Keys) -> Secret | None:
 def keep_token(response: Response, tab: str, token: Secret) -> None:
     """Have the browser keep the token for a quarter of an hour, out of reach of scripts and of other hosts."""
     _set_cookie(response, _cookie(tab), token.reveal())
+    # Outlives the token, holds nothing, and goes when the browser is closed: who has it keeps cookies.
+    response.set_cookie(_KEEPS_COOKIES, "1", path="/", secure=True, httponly=True, samesite="lax")
+
+
+def keeps_cookies(cookies: dict[str, str]) -> bool:
+    """Whether this browser has kept a cookie of ours, since it was opened, that did not time out."""
+    return _KEEPS_COOKIES in cookies
 
 
 def drop_token(response: Response, tab: str) -> None:

@@ -29,6 +29,8 @@ SAMPLE = {
     "broken": ("The password is too short.",),
     "differ": True,
     "again": "/reset/0123456789abcdef",
+    "wait": "23 minutes",
+    "sent": True,
     "reference": "0123456789abcdef",
 }
 ALWAYS = frozenset({"brand", "language", "direction", "static", "_", "gettext", "ngettext", "self", "caller"})

@@ -17,7 +17,7 @@ from pwreset.errors import (
     OutcomeUnclear,
     PasswordRefused,
     PwresetError,
-    TooManyFailures,
+    TooManyTries,
     WriteDenied,
 )
 from pwreset.reset.model import AccountState, Channel, MessageName, RequestState, User
@@ -355,7 +355,7 @@ async def test_tries_with_one_link_are_limited() -> None:
     for _ in range(2):
         with pytest.raises(PasswordRefused):
             await redeem(world, token, "short")
-    with pytest.raises(TooManyFailures):
+    with pytest.raises(TooManyTries):
         await redeem(world, token)
 
 

@@ -21,6 +21,7 @@ from pwreset.settings import BrandSettings
 from pwreset.web.brand import Brand
 from pwreset.web.door import FAILED, FAMILY_STATES, METHOD_NOT_ALLOWED, NOT_FOUND, STATES
 from pwreset.web.render import TEMPLATES, render, static_files
+from pwreset.web.trial import SAMPLE
 from tests.fakes.directory import Weather
 from tests.fakes.pages import GOOD_PASSWORD, JANE, JOHN, OLD_PASSWORD, PagesWorld, settings_with
 from tests.fakes.person import form_token_of, open_link, send, title_of
@@ -407,7 +408,7 @@ async def test_every_page_is_shown_in_every_language(language: str) -> None:
         assert answer.headers["content-language"] == language
         assert "%(" not in answer.text
     for state in {path.stem for path in (TEMPLATES / "state").iterdir()}:
-        facts = {"brand": Brand(language, title="Example Corp"), "again": "/reset/x", "reference": "0123"}
+        facts = SAMPLE | {"brand": Brand(language, title="Example Corp")}
         assert b"</html>" in render(f"state/{state}.html", language, facts)
 
 

@@ -1,0 +1,113 @@
+"""Our pages in other people's frames: the browser shows them to the origins that are listed, and to no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from playwright.async_api import Browser, Frame, Page, expect
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from pwreset.secret import Secret
+from pwreset.settings import BrandSettings
+from tests.fakes.pages import GOOD_PASSWORD, OLD_PASSWORD, PagesWorld, settings_with
+from tests.servers.https import https
+
+pytestmark = pytest.mark.browser
+
+# Names under one registrable domain are one site to a browser; the other one is another site.
+PORTAL, NEIGHBOUR, STRANGER, OURS = "portal.firm.test", "wiki.firm.test", "portal.stranger.test", "reset.firm.test"
+
+
+@dataclass
+class Framed:
+    """The pages' world, where it is served, and a server that frames what it is asked to, under every name."""
+
+    world: PagesWorld
+    ours: str
+    port: int
+
+    def frame_of(self, host: str, path: str) -> str:
+        return f"https://{host}:{self.port}/?{path}"
+
+    async def open(self, page: Page, host: str, token: Secret, query: str = "?inline=1") -> Frame:
+        await page.goto(self.frame_of(host, f"{self.ours}/r/{token.reveal()}{query}"))
+        return next(frame for frame in page.frames if frame.parent_frame is not None)
+
+
+@pytest.fixture
+def framed(tmp_path: Path) -> Iterator[Framed]:
+    async def portal(request: Request) -> HTMLResponse:
+        return HTMLResponse(
+            f'<title>Portal</title><iframe src="{request.url.query}" width="800" height="900"></iframe>'
+        )
+
+    worlds: list[PagesWorld] = []
+    with ExitStack() as servers:
+        portals = Starlette(routes=[Route("/", portal)])
+        port = urlsplit(servers.enter_context(https(lambda _: portals, tmp_path / "portal"))).port or 0
+
+        def app(address: str) -> ASGIApp:
+            settings = settings_with(address.replace("localhost", OURS))
+            brand = BrandSettings(embed_site="firm.test", embed_origins=(f"https://{PORTAL}:{port}",))
+            domain = msgspec.structs.replace(settings.domains["EXAMPLE"], brand=brand)
+            worlds.append(PagesWorld(msgspec.structs.replace(settings, domains={"EXAMPLE": domain})))
+            return worlds[0].app
+
+        address = servers.enter_context(https(app, tmp_path / "ours"))
+        yield Framed(worlds[0], address.replace("localhost", OURS), port)
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False], ids=["with-script", "without-script"])
+async def test_a_person_sets_a_new_password_in_the_portal_s_frame(
+    chromium: Browser, framed: Framed, java_script_enabled: bool
+) -> None:
+    token, _ = await framed.world.link()
+    page = await chromium.new_page(ignore_https_errors=True, java_script_enabled=java_script_enabled, locale="en-GB")
+    try:
+        frame = await framed.open(page, PORTAL, token)
+        await expect(frame.locator("header, footer")).to_have_count(0)
+        await _send(frame, "short")
+        await expect(frame.locator("#summary")).to_be_visible()
+        await _send(frame, GOOD_PASSWORD)
+        await expect(frame.get_by_role("heading", level=1)).to_have_text("Your password has been changed")
+        await expect(frame.locator("header, footer")).to_have_count(0)
+    finally:
+        await page.close()
+    assert framed.world.password() == GOOD_PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("host", "query"),
+    [(STRANGER, "?inline=1"), (NEIGHBOUR, "?inline=1"), (PORTAL, ""), (PORTAL, "?inline=0")],
+    ids=["another-site", "same-site-but-not-listed", "not-asked-for", "asked-for-not"],
+)
+async def test_the_browser_shows_our_page_in_no_other_frame(
+    chromium: Browser, framed: Framed, host: str, query: str
+) -> None:
+    token, _ = await framed.world.link()
+    page = await chromium.new_page(ignore_https_errors=True)
+    refusals: list[str] = []
+    page.on("console", lambda message: refusals.append(message.text))
+    try:
+        frame = await framed.open(page, host, token, query)
+        assert await frame.locator("#password").count() == 0
+        assert any("frame-ancestors" in refusal for refusal in refusals)
+    finally:
+        await page.close()
+    assert framed.world.password() == OLD_PASSWORD
+
+
+async def _send(frame: Frame, password: str) -> None:
+    await frame.fill("#password", password)
+    await frame.fill("#repeat", password)
+    await frame.click("#submit")
