@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
+from bench.processes import memory_megabytes
 from tests.servers.service import Service
 from tests.servers.slapd import LoadNames
+
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +38,20 @@ def by_filter(service: Service, people: int) -> Sent:
 def _send(service: Service, people: int, *whom: str) -> Sent:
     report = service.folder / f"report{len(list(service.folder.glob('report*')))}.csv"
     words = ["send", *whom, "--mode", "MAIL", "--rate", "0", "--report", str(report), "--config", str(service.config)]
-    began = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-m", "pwreset", *words],
-        env=service.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stderr is not None
-        told = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    began, memory = time.perf_counter(), 0.0
+    with (
+        (service.folder / "send.log").open("wb") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "pwreset", *words], env=service.environment, stdout=log, stderr=log
+        ) as process,
+    ):
+        while process.poll() is None:
+            # Not rusage's: that begins with the memory of whoever has started the process.
+            with suppress(OSError, KeyError):
+                memory = memory_megabytes(process.pid)[1]
+            time.sleep(LOOK_SECONDS)
     took = time.perf_counter() - began
     sent = report.read_text().count(",sent,")
     if process.returncode or sent != people:
-        raise RuntimeError(f"{sent} of {people} were sent a link:\n{told.decode()[-2000:]}")
-    return Sent(people / took, usage.ru_maxrss / 1024)
+        raise RuntimeError(f"{sent} of {people} were sent a link:\n{(service.folder / 'send.log').read_text()[-2000:]}")
+    return Sent(people / took, memory)

@@ -265,6 +265,15 @@ class NetworkNotAllowed(PwresetError):
         super().__init__("The Manager API is not open to this network")
 
 
+class CertificateMissing(PwresetError):
+    family = Family.ACCESS
+    reason = "certificate-missing"
+    meaning = "The caller has shown no certificate of the authorities in `manager_api.client_ca`."
+
+    def __init__(self) -> None:
+        super().__init__("A client certificate is required")
+
+
 class TooManyFailures(PwresetError):
     family = Family.THROTTLED
     reason = "too-many-failures"

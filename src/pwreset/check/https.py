@@ -38,6 +38,26 @@ def of_https(configuration: Configuration) -> Iterator[Finding]:
         return
     yield _by_time(certificate, subject)
     yield _by_name(certificate, configuration, subject)
+    if (client_ca := configuration.settings.manager_api.client_ca) is not None:
+        yield _authorities(client_ca)
+
+
+def _authorities(path: str) -> Finding:
+    """Whose certificates managers' systems must show, and whether all of them are still valid."""
+    try:
+        authorities = x509.load_pem_x509_certificates(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no certificates in PEM form"
+        advice = "manager_api.client_ca must be a PEM file with the callers' authorities that the service may read."
+        return Finding(Part.HTTPS, State.FAILED, reason, advice, path)
+    over = [one.subject.rfc4514_string() for one in authorities if days_left(one) < 0]
+    if over:
+        advice = (
+            "Their certificates are refused. Put the authority's new certificate in, then: systemctl reload pwreset"
+        )
+        return Finding(Part.HTTPS, State.WARNING, f"expired: {'; '.join(over)}", advice, path)
+    names = "; ".join(one.subject.rfc4514_string() for one in authorities)
+    return Finding(Part.HTTPS, State.OK, f"callers show certificates of {names}", subject=path)
 
 
 def _by_time(certificate: x509.Certificate, subject: str) -> Finding:

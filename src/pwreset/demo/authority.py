@@ -49,14 +49,16 @@ class Authority:
         names: tuple[str, ...] = ("localhost",),
         addresses: tuple[str, ...] = ("127.0.0.1",),
         lifetime: timedelta = LIFETIME,
+        for_clients: bool = False,
     ) -> TlsFiles:
-        """A server's files in this folder (made 0700), good for these DNS names and IP addresses.
+        """A server's files in this folder (made 0700), good for these DNS names and IP addresses; or a client's.
 
         A negative lifetime makes a certificate that has expired.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(key, names, addresses, lifetime)
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH if for_clients else ExtendedKeyUsageOID.SERVER_AUTH
+        certificate = self._sign(key, names, addresses, lifetime, usage)
         files = TlsFiles(ca=folder / "ca.crt", certificate=folder / "server.crt", key=folder / "server.key")
         self.write(files.ca)
         files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -87,7 +89,12 @@ class Authority:
         )
 
     def _sign(
-        self, key: ec.EllipticCurvePrivateKey, names: tuple[str, ...], addresses: tuple[str, ...], lifetime: timedelta
+        self,
+        key: ec.EllipticCurvePrivateKey,
+        names: tuple[str, ...],
+        addresses: tuple[str, ...],
+        lifetime: timedelta,
+        usage: x509.ObjectIdentifier,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         good_for: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
@@ -104,7 +111,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(good_for), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),  # strict checks want it

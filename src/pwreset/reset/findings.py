@@ -24,7 +24,10 @@ class Part(Enum):
 
     SETTINGS = ("settings", "The settings file, the key file and the files that they name.")
     STORE = ("store", "Whether the store writes.")
-    HTTPS = ("https", "The certificate that people and callers see: its time, and whether it is for `public_url`.")
+    HTTPS = (
+        "https",
+        "The certificate that people and callers see: its time, and whether it is for `public_url`; whose certificates callers must show.",
+    )
     SERVER = ("server", "One address of `uris`: connection, TLS, the log-in of our service account, `base_dn`.")
     DIALECT = ("dialect", "What kind of directory it is, and whether all servers agree about it.")
     CLOCK = ("clock", "How far the clock of a directory server is from this machine's.")

@@ -46,7 +46,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _store(settings.store.url)
     yield from _mail(settings.mail)
     yield from _sms(settings.sms)
-    yield from _manager_api(settings.manager_api)
+    yield from _manager_api(settings.manager_api, settings.server.tls_certificate)
     yield from _limits(settings.limits)
     yield from _link_in_sms(settings)
     yield from _password(settings.password)
@@ -142,9 +142,11 @@ def _link_in_sms(settings: Settings) -> Iterator[Problem]:
         yield "sms.max_segments", "is too small for a link with this public_url"
 
 
-def _manager_api(manager_api: ManagerApi) -> Iterator[Problem]:
+def _manager_api(manager_api: ManagerApi, tls_certificate: str | None) -> Iterator[Problem]:
     if manager_api.bind is not None:
         yield from _bind("manager_api.bind", manager_api.bind)
+    if manager_api.client_ca is not None and tls_certificate is None:
+        yield "manager_api.client_ca", "needs server.tls_certificate: certificates are shown in the handshake of TLS"
     yield from _networks("manager_api.allowed_networks", manager_api.allowed_networks)
 
 

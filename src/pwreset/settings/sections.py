@@ -113,6 +113,12 @@ class ManagerApi(Section, frozen=True):
         "169.254.0.0/16",
         "fe80::/10",
     )
+    client_ca: Annotated[
+        str | None,
+        Meta(
+            description="PEM file with the authorities whose certificates callers must show, besides logging in. Needs `server.tls_certificate`: behind a proxy that ends TLS the proxy has to ask. Browsers on the same address may be asked, too; `bind` keeps people's pages apart."
+        ),
+    ] = None
     unauthorized_status: Annotated[Literal[200, 401], Meta(description="HTTP status of a failed log-in.")] = 200
     failures: Annotated[
         Literal["false", "error"],

@@ -67,8 +67,9 @@ def is_loopback(listening: socket.socket) -> bool:
 class Listener:
     """Serves one application on one socket."""
 
-    def __init__(self, listening: socket.socket, app: ASGIApp, server: Server) -> None:
+    def __init__(self, listening: socket.socket, app: ASGIApp, server: Server, client_ca: str | None = None) -> None:
         self._socket = listening
+        self.client_ca = client_ca  # whose certificates clients are asked for here
         self._settings = server
         # uvicorn's own loop, signals, logs and proxy headers are not used: `serve` and the application have theirs.
         self._config = Config(

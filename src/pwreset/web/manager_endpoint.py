@@ -1,6 +1,6 @@
 """The HTTP side of `/manag/`: who may call, what is read, and with which status the answer goes out.
 
-The order is part of the contract: network, verb, size, `Authorization`, log-in, JSON. Whatever is refused, the request's
+The order is part of the contract: network, certificate, verb, size, `Authorization`, log-in, JSON. Whatever is refused, the request's
 body is read to its end first: a caller that is still sending would lose the answer with the connection.
 """
 
@@ -11,7 +11,7 @@ from math import ceil
 from starlette.types import Receive, Scope
 
 from pwreset import logs
-from pwreset.errors import BadCredentials, NetworkNotAllowed, PwresetError, TooManyFailures
+from pwreset.errors import BadCredentials, CertificateMissing, NetworkNotAllowed, PwresetError, TooManyFailures
 from pwreset.logs import correlation
 from pwreset.reset.managers import log_in
 from pwreset.reset.model import Asker, Manager, Origin
@@ -21,6 +21,7 @@ from pwreset.web.answer import JSON, NO_SNIFF, NO_STORE, Answer, RawHeaders
 from pwreset.web.basic import CHALLENGE, read_basic
 from pwreset.web.health import Health
 from pwreset.web.manager import Caller, ManagerApi, as_failure
+from pwreset.web.protocol import CLIENT_CERTIFICATE
 from pwreset.web.rpc import INVALID_REQUEST, Failure, Reply, error_body, id_in
 
 PATHS = frozenset({"/manag/", "/manag"})
@@ -57,6 +58,7 @@ class ManagerEndpoint:
         self._services = services
         self._api = ManagerApi(services, health)
         self._allowed = Networks(services.settings.manager_api.allowed_networks)
+        self._wants_certificate = services.settings.manager_api.client_ca is not None
         self._unauthorized = services.settings.manager_api.unauthorized_status
         self._wait = services.settings.delivery.wait_seconds
 
@@ -76,6 +78,8 @@ class ManagerEndpoint:
             return refuse(403, as_failure(NetworkNotAllowed()))
         if not safe:
             return refuse(403, Failure(INVALID_REQUEST, "HTTPS is required"))
+        if self._wants_certificate and CLIENT_CERTIFICATE not in scope:
+            return refuse(403, as_failure(CertificateMissing()))
         if scope["method"] != "POST":
             return refuse(405, Failure(INVALID_REQUEST, "Only POST is served here"), (b"allow", b"POST"))
         if isinstance(body, BodyTooLarge):

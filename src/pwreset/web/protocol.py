@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 from pwreset.web.peers import Peers
 from pwreset.web.rpc import INVALID_REQUEST, Failure, error_body
 
+CLIENT_CERTIFICATE = "pwreset.client_certificate"
 LARGEST_HEADER = 32 * 1024
 LINE_OVERHEAD = 4  # ": " and the line's end
 BODY_FACTOR = 10
@@ -98,6 +99,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._client_timeout = client_timeout
         self._peers = peers
         self._awaited = _Awaited.HEADER
+        self._has_certificate = False  # one that was verified: another one ends the handshake
         self._deadline: asyncio.TimerHandle | None = None
         self._reading_deadline: asyncio.TimerHandle | None = None
         self._body_ends_by = 0.0
@@ -110,6 +112,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if not self._peers.enter(self._address):
             hang_up(transport)
+        self._has_certificate = bool(transport.get_extra_info("peercert"))
         _acknowledge(transport)
         self._deadline = self.loop.call_later(self._client_timeout, self._cut)
 
@@ -159,8 +162,10 @@ class PatientProtocol(HttpToolsProtocol):
                 self._rest.feed(data[upgrade.args[0] :])
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """A request begins; on a connection whose client has shown a certificate it says so."""
         super().on_message_begin()
+        if self._has_certificate:
+            self.scope[CLIENT_CERTIFICATE] = True  # type: ignore[literal-required] # a name of ours
         self._awaited = _Awaited.HEADER
 
     def on_headers_complete(self) -> None:

@@ -44,15 +44,14 @@ async def serve(
     settings = services.settings.server
     stop = stop or asyncio.Event()
     _raise_file_limit()
-    context = server_context(settings)
     with contextlib.ExitStack() as undo:
         listeners = _listeners(services, undo)
-        for listener in listeners:
-            await listener.listen(context)
+        await _listen(listeners, settings)
         renew = asyncio.Event()
         undo.enter_context(_signals(stop, renew))
         async with _background(_renew(renew, listeners, settings), _tell_time(listeners)):
-            listening = Listening(listeners[0].address, listeners[-1].address, tls=context is not None)
+            tls = settings.tls_certificate is not None
+            listening = Listening(listeners[0].address, listeners[-1].address, tls=tls)
             log.info("listening", main=listening.main, manager=listening.manager, tls=listening.tls)
             if on_ready is not None:
                 on_ready(listening)
@@ -64,18 +63,26 @@ async def serve(
 def _listeners(services: Services, undo: contextlib.ExitStack) -> list[Listener]:
     """The main address, and the Manager API's own if it has one. Raises StartError."""
     health = Health(services)
-    own = services.settings.manager_api.bind
-    plan = [(services.settings.server.bind, Application(services, health, manager=own is None, people=True))]
+    own, client_ca = services.settings.manager_api.bind, services.settings.manager_api.client_ca
+    main = Application(services, health, manager=own is None, people=True)
+    plan = [(services.settings.server.bind, main, client_ca if own is None else None)]
     if own is not None:
-        plan.append((own, Application(services, health, manager=True, people=False)))
+        plan.append((own, Application(services, health, manager=True, people=False), client_ca))
     listeners = []
-    for bind, app in plan:
+    for bind, app, asked_for in plan:
         listening = open_socket(bind)
         undo.callback(listening.close)
         if not is_loopback(listening):
             _refuse_plain_http(bind, services.settings.server)
-        listeners.append(Listener(listening, app, services.settings.server))
+        listeners.append(Listener(listening, app, services.settings.server, asked_for))
     return listeners
+
+
+async def _listen(listeners: list[Listener], settings: Server) -> None:
+    """Accept connections with the certificates as they are on disk. Raises StartError, and then nothing is changed."""
+    contexts = [server_context(settings, listener.client_ca) for listener in listeners]
+    for listener, context in zip(listeners, contexts, strict=True):
+        await listener.listen(context)
 
 
 def _refuse_plain_http(bind: str, server: Server) -> None:
@@ -116,12 +123,10 @@ async def _renew(wanted: asyncio.Event, listeners: list[Listener], settings: Ser
         await wanted.wait()
         wanted.clear()
         try:
-            context = server_context(settings)
+            await _listen(listeners, settings)
         except StartError as error:
             log.error("certificate not renewed", why=str(error))  # noqa: TRY400 - the sentence says it all
             continue
-        for listener in listeners:
-            await listener.listen(context)
         log.info("certificate read again")
 
 

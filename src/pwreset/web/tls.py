@@ -13,9 +13,10 @@ from pwreset.settings.load import refuse_readable_by_others
 CIPHERS_OF_TLS_1_2 = "ECDHE+aECDSA+AESGCM:ECDHE+aECDSA+CHACHA20:ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-def server_context(server: Server) -> ssl.SSLContext | None:
+def server_context(server: Server, client_ca: str | None = None) -> ssl.SSLContext | None:
     """A fresh context with the certificate as it is on disk now; None when none is configured.
 
+    With `client_ca` clients are asked for a certificate of these authorities; they may have none, but not a wrong one.
     Always a fresh one: loading a key of another kind into a live context would leave the old certificate in it.
     Raises StartError, in words.
     """
@@ -37,7 +38,18 @@ def server_context(server: Server) -> ssl.SSLContext | None:
         raise StartError(
             f"The certificate {server.tls_certificate} with the key {server.tls_key} does not load: {_why(error)}"
         ) from error
+    if client_ca is not None:
+        _ask_clients(context, client_ca)
     return context
+
+
+def _ask_clients(context: ssl.SSLContext, client_ca: str) -> None:
+    context.verify_mode = ssl.CERT_OPTIONAL
+    try:
+        context.load_verify_locations(client_ca)
+    except (OSError, ValueError) as error:
+        why = "it holds no certificates in PEM form" if isinstance(error, ssl.SSLError) else _why(error)
+        raise StartError(f"manager_api.client_ca: {client_ca} does not load: {why}") from error
 
 
 def _refuse_open_key(path: Path) -> None:
