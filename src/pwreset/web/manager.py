@@ -8,17 +8,26 @@ from datetime import UTC, datetime
 
 import pwreset
 from pwreset.errors import AskRefused, PwresetError, TooManyFailures, Unavailable
-from pwreset.reset.model import Asker, Delivery, Manager, RequestFilter, RequestState, SendRequest
-from pwreset.reset.requests import EXPIRED, HIGHEST_LIMIT, RequestView, get_request, list_requests, revoke_request
+from pwreset.reset.model import Asker, Delivery, Manager, RequestFilter, SendRequest
+from pwreset.reset.requests import HIGHEST_LIMIT, RequestView, get_request, list_requests, revoke_request
 from pwreset.reset.send import send
 from pwreset.reset.services import Services
 from pwreset.web.health import Health, servers_of
+from pwreset.web.openrpc import (
+    DISCOVER,
+    GET_REQUEST,
+    LIST_REQUESTS,
+    REVOKE_REQUEST,
+    SEND_REQUEST,
+    SERVER_STATUS,
+    STATES,
+    document,
+)
 from pwreset.web.params import Params, refused
 from pwreset.web.rpc import INVALID_PARAMS, Dispatcher, Failure, Headers, Method, Outcome
 
 REASON = "Pwreset-Reason"
 REQUEST = "Pwreset-Request"
-_STATES = {state.value for state in RequestState} | {EXPIRED}
 _DEFAULT_LIMIT = 50
 
 
@@ -40,11 +49,12 @@ class ManagerApi:
         self._false = services.settings.manager_api.failures == "false"
         self.dispatcher: Dispatcher[Caller] = Dispatcher(
             (
-                Method("PwReset.Send_Request", self.send_request),
-                Method("Server_Status", self.server_status),
-                Method("PwReset.Get_Request", _mapped(self.get_request)),
-                Method("PwReset.List_Requests", _mapped(self.list_requests)),
-                Method("PwReset.Revoke_Request", _mapped(self.revoke_request)),
+                Method(SEND_REQUEST.name, self.send_request),
+                Method(SERVER_STATUS.name, self.server_status),
+                Method(GET_REQUEST.name, _mapped(self.get_request)),
+                Method(LIST_REQUESTS.name, _mapped(self.list_requests)),
+                Method(REVOKE_REQUEST.name, _mapped(self.revoke_request)),
+                Method(DISCOVER.name, self.discover),
             )
         )
 
@@ -67,7 +77,7 @@ class ManagerApi:
 
     async def server_status(self, raw: object, _caller: Caller) -> Outcome:
         """Version and status; the parts that are asked for."""
-        params = Params(raw, ("servers", "webapps", "websrvs"))
+        params = Params(raw, SERVER_STATUS.names)
         servers = params.optional_flag("servers")
         webapps = params.optional_flag("webapps")
         websrvs = params.optional_flag("websrvs")
@@ -104,6 +114,11 @@ class ManagerApi:
         view = await revoke_request(request_id, caller.asker, caller.manager.scope, self._services)
         return Outcome(_told(view))
 
+    async def discover(self, raw: object, _caller: Caller) -> Outcome:
+        """The OpenRPC document."""
+        Params(raw, DISCOVER.names).refuse_others()
+        return Outcome(document(self._services.settings.public_url))
+
 
 def as_failure(error: PwresetError) -> Failure:
     """An expected failure as JSON-RPC has it; what may work later says when to try again."""
@@ -131,7 +146,7 @@ def _mapped(
 
 
 def _read_ask(raw: object, caller: Caller) -> SendRequest:
-    params = Params(raw, ("username", "domain", "method", "expires", "comments", "mfa"))
+    params = Params(raw, SEND_REQUEST.names)
     ask = SendRequest(
         username=params.text("username"),
         domain=params.optional_text("domain"),
@@ -150,19 +165,19 @@ def _read_ask(raw: object, caller: Caller) -> SendRequest:
 
 
 def _read_id(raw: object) -> str:
-    params = Params(raw, ("id",))
+    params = Params(raw, GET_REQUEST.names)
     request_id = params.text("id")
     params.refuse_others()
     return request_id
 
 
 def _read_filter(raw: object) -> RequestFilter:
-    params = Params(raw, ("domain", "username", "state", "limit", "cursor"))
+    params = Params(raw, LIST_REQUESTS.names)
     domain = params.optional_text("domain")
     username = params.optional_text("username")
     state = params.optional_text("state")
-    if state is not None and state not in _STATES:
-        raise refused("state", f"not one of {', '.join(sorted(_STATES))}")
+    if state is not None and state not in STATES:
+        raise refused("state", f"not one of {', '.join(STATES)}")
     limit = params.optional_whole("limit")
     if limit is not None and not 1 <= limit <= HIGHEST_LIMIT:
         raise refused("limit", f"not between 1 and {HIGHEST_LIMIT}")
