@@ -23,7 +23,7 @@ class Shades:
     accent: str
     on_accent: str
     strong: str  # a button under the pointer
-    link: str  # readable on the sheet and on the pale areas
+    link: str  # readable on the sheet, on the pale areas, and on what is around the sheet
     soft: str
 
 
@@ -36,6 +36,7 @@ class Palette:
 
 
 SHEET_LIGHT, SHEET_DARK = "#ffffff", "#1b212a"
+GROUND_LIGHT, GROUND_DARK = "#eef1f5", "#12161c"  # around the sheet, where the links at the foot are
 OURS = Palette(
     light=Shades(accent="#1d5a96", on_accent="#ffffff", strong="#16477a", link="#1d5a96", soft="#e4eef8"),
     dark=Shades(accent="#8fc1f2", on_accent="#0e2439", strong="#b3d6f8", link="#8fc1f2", soft="#22354a"),
@@ -48,13 +49,13 @@ def palette(colour: str | None, text_colour: str | None = None) -> Palette:
         return OURS
     colour = colour.lower()
     soft, soft_dark = mixed(colour, SHEET_LIGHT, 0.1), mixed(colour, SHEET_DARK, 0.18)
-    lightened = readable(readable(colour, SHEET_DARK), soft_dark)
+    lightened = _readable_on(colour, SHEET_DARK, soft_dark, GROUND_DARK)
     return Palette(
         light=Shades(
             accent=colour,
             on_accent=(text_colour or text_on(colour)).lower(),
             strong=_further(colour, (text_colour or text_on(colour)).lower()),
-            link=readable(readable(colour, SHEET_LIGHT), soft),
+            link=_readable_on(colour, SHEET_LIGHT, soft, GROUND_LIGHT),
             soft=soft,
         ),
         dark=Shades(
@@ -90,6 +91,13 @@ def readable(colour: str, ground: str) -> str:
         if contrast(moved, ground) >= ENOUGH:
             return moved
     return towards
+
+
+def _readable_on(colour: str, *grounds: str) -> str:
+    """The colour, moved as far as all of these grounds need; they are all light, or all dark."""
+    for ground in grounds:
+        colour = readable(colour, ground)
+    return colour
 
 
 def mixed(colour: str, ground: str, share: float) -> str:

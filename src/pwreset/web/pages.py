@@ -39,6 +39,7 @@ from pwreset.web import not_me
 from pwreset.web.brand import brand_files
 from pwreset.web.door import Door, Page, address_of
 from pwreset.web.forms import PasswordForm, read_form
+from pwreset.web.generator import for_generators
 from pwreset.web.render import StaticFile, static_files
 from pwreset.web.rules import refusals_in_words, rules_in_words
 from pwreset.web.security import (
@@ -217,6 +218,7 @@ def _form(
         "expires_at": link.request.expires_at.isoformat(),
         "expires": tell_time(link.request.expires_at, brand.language, domain.time_zone),
         "rules": rules,
+        "generator": for_generators(link.rules),
         "context_words": sorted(context_of(link.user)) if any(r.code == RuleCode.CONTEXT.value for r in rules) else [],
         "form_token": page.services.keys.form_token(page.services.keys.digests(token)[0]),
         "suggestion": link.suggestion,

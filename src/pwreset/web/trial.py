@@ -22,6 +22,7 @@ SAMPLE = {
     "expires_at": "2026-11-25T13:05:00+00:00",
     "expires": "25 November 2026, 14:05 (UTC)",
     "rules": (RuleWords("min-length", 15, "At least 15 characters"),),
+    "generator": "minlength: 15",
     "context_words": ["sample"],
     "form_token": "x",
     "suggestion": "a few sample words",
