@@ -221,6 +221,14 @@ class TooManyRequests(AskRefused):
         super().__init__("Too many requests for this user")
 
 
+class TooManyFromNetwork(AskRefused):
+    reason = "too-many-from-network"
+    meaning = "Too many asks on the public page from this network, or too many without the browser's proof of work."
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests from this network")
+
+
 class SentAlready(PwresetError):
     """The link that was to be sent once has been sent before, as this request."""
 
@@ -441,6 +449,18 @@ class FormTooLarge(PwresetError):
 
     def __init__(self) -> None:
         super().__init__("The form is too large")
+
+
+class CaptchaFailed(PwresetError):
+    """The browser's answer to the public page's challenge is wrong, too old, or was used before."""
+
+    family = Family.PARAMETER
+    reason = "captcha-failed"
+    meaning = "The answer to the public page's challenge is wrong, too old or used up; the form is shown again."
+
+    def __init__(self, why: str) -> None:
+        self.why = why  # for the log
+        super().__init__("The check of the form has failed; send it again")
 
 
 # --- the new password --------------------------------------------------------------------------------------------

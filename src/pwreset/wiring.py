@@ -78,7 +78,9 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         yield services
     finally:
         watch.cancel()
-        await services.outbox.drain(settings.server.shutdown_seconds)
+        until = clock.monotonic() + settings.server.shutdown_seconds
+        await services.asks.drain(settings.server.shutdown_seconds)
+        await services.outbox.drain(max(0.0, until - clock.monotonic()))
         if exclusive:
             await _chain_the_rest(services)
         for transport in services.transports.values():

@@ -136,9 +136,9 @@ class FakeDirectory:
 
     # --- the port ---
 
-    async def find(self, username: str) -> User:
+    async def find(self, username: str, *, or_mail: bool = False) -> User:
         self._answer()
-        return self._user(self._exactly_one(username))
+        return self._user(self._exactly_one(username, or_mail=or_mail))
 
     async def find_by_id(self, user_id: str) -> User:
         self._answer()
@@ -268,12 +268,13 @@ class FakeDirectory:
             raise UserUnknown(user_id, self._domain)
         return person
 
-    def _exactly_one(self, username: str) -> FakePerson:
+    def _exactly_one(self, username: str, *, or_mail: bool = False) -> FakePerson:
         wanted = _folded(self._without_own_name(username))
         found = [
             person
             for person in self.tree.people.values()
-            if self.contains(person.user.dn) and wanted in {_folded(name) for name in self._logins(person.user)}
+            if self.contains(person.user.dn)
+            and wanted in {_folded(name) for name in self._logins(person.user, or_mail=or_mail)}
         ]
         if not found:
             raise UserUnknown(username, self._domain)
@@ -288,13 +289,13 @@ class FakeDirectory:
         user, at, suffix = username.rpartition("@")
         return user if at and suffix.casefold() in {name.casefold() for name in self.own_names} else username
 
-    def _logins(self, user: User) -> Iterable[str]:
+    def _logins(self, user: User, *, or_mail: bool = False) -> Iterable[str]:
         known = {"uid": (user.login,), "cn": (user.name,), "mail": user.mails}
         return [
             value
             for attribute in self._settings.login_attributes or LOGIN_ATTRIBUTES
             for value in known.get(attribute, ())
-        ]
+        ] + [*(user.mails if or_mail else ())]
 
     def _user(self, person: FakePerson) -> User:
         return replace(person.user, domain=self._domain, protected=self._is_protected(person.user.dn))

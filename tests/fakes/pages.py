@@ -19,6 +19,7 @@ from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import AccountState, Channel, DeliveryMode, Origin, ResetRequest, User
 from pwreset.reset.pace import Quota
+from pwreset.reset.ports import Transport
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_id, new_key, new_token
 from pwreset.secret import Secret
@@ -115,12 +116,13 @@ class PagesWorld:
             if user.domain in self.directories:
                 self.directories[user.domain].add(user, OLD_PASSWORD)
         self.counters = MemoryCounters()
+        self.transports: dict[Channel, Transport] = {}
         self.services = Services(
             configuration=Configuration(self.settings, Path("pwreset.toml")),
             clock=self.clock,
             store=self.store,
             directories=self.directories,
-            transports={},
+            transports=self.transports,
             messages=TemplateMessages(self.settings),
             sealer=AesGcmSealer(self.keys),
             keys=self.keys,

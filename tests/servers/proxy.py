@@ -49,6 +49,9 @@ class Proxy:
         # The first message upstream that holds this is not forwarded, and the connection stays; `stalled` tells.
         self.stall_before: bytes | None = None
         self.stalled = False
+        # While it is cleared, what the server says waits here.
+        self.gate = asyncio.Event()
+        self.gate.set()
         # How long each piece of what the server says is on its way.
         self.delay = 0.0
         # Bytes downstream that are changed on the way, to others of the same length.
@@ -148,6 +151,7 @@ class Proxy:
         while data := await reader.read(CHUNK):
             if losing.is_set():
                 return
+            await self.gate.wait()
             if self.delay:
                 await asyncio.sleep(self.delay)
             if self.rewrites is not None:

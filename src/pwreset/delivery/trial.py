@@ -142,11 +142,12 @@ def _sample(domain: str, name: MessageName) -> MessageFacts:
     notice = MessageFacts(
         domain=domain, user=user, at=at, not_me=Secret(f"https://reset.example.org/not-me/{'x' * 43}")
     )
-    if name is not MessageName.RESET_LINK:
+    if name not in (MessageName.RESET_LINK, MessageName.ASKED_LINK):
         return notice
     link = Secret(f"https://reset.example.org/r/{'x' * 43}")
+    not_me = notice.not_me if name is MessageName.ASKED_LINK else None
     return replace(
-        notice, not_me=None, expires_at=at + timedelta(days=1), link=link, comments="A sample note,\nin two lines."
+        notice, not_me=not_me, expires_at=at + timedelta(days=1), link=link, comments="A sample note,\nin two lines."
     )
 
 

@@ -100,11 +100,15 @@ class Reader:
             *account.attributes,
         )
 
-    def by_login(self, username: str) -> str:
-        """The filter for a typed name: any login attribute, as the directory compares it. The name is data (RFC 4515)."""
+    def by_login(self, username: str, *, or_mail: bool = False) -> str:
+        """The filter for a typed name: any login attribute, as the directory compares it. The name is data (RFC 4515).
+
+        With `or_mail` any mail attribute as well.
+        """
         value = escape_filter_chars(username)
-        parts = "".join(f"({attribute}={value})" for attribute in self.logins)
-        return parts if len(self.logins) == 1 else f"(|{parts})"
+        attributes = _unique(*self.logins, *self._domain.mail_attributes) if or_mail else self.logins
+        parts = "".join(f"({attribute}={value})" for attribute in attributes)
+        return parts if len(attributes) == 1 else f"(|{parts})"
 
     def by_id(self, identity: str) -> str:
         """The filter for the entry of this identity among the users."""

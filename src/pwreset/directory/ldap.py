@@ -85,10 +85,10 @@ class LdapDirectory:
         """The domain's configured name."""
         return self._name
 
-    async def find(self, username: str) -> User:
+    async def find(self, username: str, *, or_mail: bool = False) -> User:
         """See `Directory.find`."""
         kind = self._kind or await self._learn()
-        wanted = kind.reader.among_users(await self._filter_of(kind, username))
+        wanted = kind.reader.among_users(await self._filter_of(kind, username, or_mail=or_mail))
         entry = await self._exactly_one(self._settings.base_dn, wanted, username, kind.reader.attributes)
         return await self._user(kind, entry, fresh=False)
 
@@ -230,10 +230,15 @@ class LdapDirectory:
             bind_dn=settings.bind_dn or "",
             unlock=settings.unlock,
             keep_must_change=settings.must_change == "keep",
-            logins=kind.reader.logins if kind is not None else settings.login_attributes or (),
+            logins=self._searched(kind),
             addresses=(*settings.mail_attributes, *settings.mobile_attributes),
             seconds=self._pool.seconds,
         )
+
+    def _searched(self, kind: Kind | None) -> tuple[str, ...]:
+        """The attributes that are searched for what people type: those of mail too, where people ask for themselves."""
+        logins = kind.reader.logins if kind is not None else self._settings.login_attributes or ()
+        return tuple(dict.fromkeys((*logins, *self._settings.mail_attributes))) if self._settings.public else logins
 
     async def _learn(self) -> Kind:
         """Ask the directory what it is, once. Raises Unavailable."""
@@ -249,9 +254,9 @@ class LdapDirectory:
             self._names = await kind.dialect.names(self._pool)
         return self._names
 
-    async def _filter_of(self, kind: Kind, login: str) -> str:
+    async def _filter_of(self, kind: Kind, login: str, *, or_mail: bool = False) -> str:
         """For a name as people type it. Most have no sign in it that could make it mean more than it says."""
-        plain = kind.reader.by_login(login)
+        plain = kind.reader.by_login(login, or_mail=or_mail)
         return (await self._own_names(kind)).filter_of(login, plain) if "\\" in login or "@" in login else plain
 
     async def _exactly_one(self, base: str, filter_text: str, username: str, attributes: tuple[str, ...]) -> Entry:

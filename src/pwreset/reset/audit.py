@@ -16,6 +16,10 @@ class Event(Enum):
         "A link was made for a user; `mode`, `expires_at` and the number of messages are among the facts.",
     )
     REQUEST_REFUSED = ("request.refused", "Somebody asked for a link and did not get it; `reason` says why.")
+    ASKS_DROPPED = (
+        "asks.dropped",
+        "Asks on the public page found the queue full and were not looked at; `count` says how many since the last time.",
+    )
     REQUEST_REVOKED = ("request.revoked", "A link was revoked; `reason` says why.")
     LINK_DIED = (
         "link.died",
@@ -66,7 +70,7 @@ def by_asker(  # one line of the trail, told by who asked
     request_id: str = "",
     **facts: str | int | bool,
 ) -> AuditEvent:
-    """An event that a manager or operator caused."""
+    """An event that whoever asked for a link caused."""
     return AuditEvent(
         name=event.event_name,
         at=at,

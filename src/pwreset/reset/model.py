@@ -36,10 +36,11 @@ class DeliveryMode(Enum):
 
 
 class Origin(Enum):
-    """Who asked for a link: a manager over the API, or an operator on the shell."""
+    """Who asked for a link: a manager over the API, an operator on the shell, or somebody on the public page."""
 
     MANAGER = "manager"
     OPERATOR = "operator"
+    PUBLIC = "public"
 
 
 class RequestState(Enum):
@@ -66,6 +67,7 @@ class MessageName(Enum):
     """The messages pwreset sends; one folder of templates each."""
 
     RESET_LINK = "reset-link"
+    ASKED_LINK = "asked-link"  # asked for on the public page; unlike the one above, it ends no other link
     LINK_ISSUED = "link-issued"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
     DISOWNED = "disowned"
@@ -128,7 +130,7 @@ class Asker:
     """Who asks and from where, for limits, audit and log."""
 
     origin: Origin
-    name: str  # the manager's DN, or the operator's log-in name on the machine
+    name: str  # the manager's DN, the operator's log-in name on the machine; on the public page the address again
     address: str  # the peer's IP address; "local" for the shell
     correlation: str  # the HTTP request's id, which the log lines carry too
 

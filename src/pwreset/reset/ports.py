@@ -59,8 +59,8 @@ class Directory(Protocol):
         """The domain's configured name."""
         ...
 
-    async def find(self, username: str) -> User:
-        """Exactly one entry whose login attributes match, as the directory compares.
+    async def find(self, username: str, *, or_mail: bool = False) -> User:
+        """Exactly one entry whose login attributes match, as the directory compares; with `or_mail` its mail attributes too.
 
         `protected` may rest on group memberships read up to 30 s ago; `context_words` may be empty. Raises UserUnknown, UserAmbiguous.
         """

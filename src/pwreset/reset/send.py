@@ -84,7 +84,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
     """Whom the link is for and where it goes; `failures` are those that another channel makes up for."""
 
     user: User
@@ -104,8 +104,8 @@ async def send(ask: SendRequest, services: Services) -> SentLink:
         plan = read(ask, services)
         await _limit_before_the_look_up(plan, services)
         user = await services.directories[plan.domain].find(plan.username)
-        _refuse_if_not_resettable(user, services)
-        target = _recipients(plan, user, services)
+        refuse_if_not_resettable(user, services)
+        target = recipients_of(plan, user, services)
         await _limit_by_user_and_destination(target, services)
         return await _issue(plan, target, ask, services)
     except (AskRefused, NotManagerOfDomain, Unavailable) as error:
@@ -117,8 +117,8 @@ async def look(ask: SendRequest, services: Services) -> User:
     """Whom the ask would send a link, without sending it. Limits are not looked at. Raises what `send` raises."""
     plan = read(ask, services)
     user = await services.directories[plan.domain].find(plan.username)
-    _refuse_if_not_resettable(user, services)
-    _recipients(plan, user, services)
+    refuse_if_not_resettable(user, services)
+    recipients_of(plan, user, services)
     return user
 
 
@@ -184,7 +184,8 @@ async def _limit_before_the_look_up(plan: Plan, services: Services) -> None:
         raise TooManyRequests
 
 
-def _refuse_if_not_resettable(user: User, services: Services) -> None:
+def refuse_if_not_resettable(user: User, services: Services) -> None:
+    """Raise UserProtected, UserDisabled, UserLocked."""
     if user.protected:
         raise UserProtected
     if user.state is AccountState.DISABLED:
@@ -193,7 +194,7 @@ def _refuse_if_not_resettable(user: User, services: Services) -> None:
         raise UserLocked
 
 
-def _recipients(plan: Plan, user: User, services: Services) -> _Target:
+def recipients_of(plan: Plan, user: User, services: Services) -> Target:
     """One address per channel, and the failures that the other channel makes up for. Raises when no channel is left."""
     found: list[Recipient] = []
     errors: list[AskRefused] = []
@@ -204,7 +205,7 @@ def _recipients(plan: Plan, user: User, services: Services) -> _Target:
             errors.append(error)
     if errors and not found:
         raise errors[0]
-    return _Target(user, tuple(found), tuple(error.reason for error in errors))
+    return Target(user, tuple(found), tuple(error.reason for error in errors))
 
 
 def _recipient(channel: Channel, user: User, services: Services) -> Recipient:
@@ -222,7 +223,7 @@ def _recipient(channel: Channel, user: User, services: Services) -> Recipient:
     return recipient
 
 
-async def _limit_by_user_and_destination(target: _Target, services: Services) -> None:
+async def _limit_by_user_and_destination(target: Target, services: Services) -> None:
     limits, now = services.settings.limits, services.clock.now()
     by_user = f"asks-for-user:{target.user.domain}:{target.user.id}"
     if await services.counters.take(by_user, Limit(limits.links_per_user_per_hour, HOUR), now) is not None:
@@ -237,12 +238,12 @@ async def _limit_by_user_and_destination(target: _Target, services: Services) ->
     await budget.spend(target.recipients, now, services)
 
 
-async def _issue(plan: Plan, target: _Target, ask: SendRequest, services: Services) -> SentLink:
+async def _issue(plan: Plan, target: Target, ask: SendRequest, services: Services) -> SentLink:
     """Mint, write down, hand over; a link only if at least one message was not refused for good."""
     now = services.clock.now()
     token = new_token()
     link = Secret(f"{services.configuration.base_url(plan.domain)}/r/{token.reveal()}")
-    request = _request(plan, target, token, services)
+    request = new_request(plan, target, token, services)
     facts = MessageFacts(
         domain=plan.domain,
         user=target.user,
@@ -257,7 +258,7 @@ async def _issue(plan: Plan, target: _Target, ask: SendRequest, services: Servic
     wait = ask.wait_until - services.clock.monotonic() if deliveries and at_once else 0.0
     notices = link_issued_notices(request, facts, services)
     await services.store.add(
-        request, [*deliveries, *notices], [_sent(plan, request)], supersede=wait <= 0, once=ask.once
+        request, [*deliveries, *notices], [sent_event(plan, request)], supersede=wait <= 0, once=ask.once
     )
     if notices or not at_once:  # what is begun below is none of the worker's
         services.outbox.bell.set()
@@ -296,7 +297,8 @@ async def _answer_of(
     return (MessageRefused.reason,) * refused
 
 
-def _request(plan: Plan, target: _Target, token: Secret, services: Services) -> ResetRequest:
+def new_request(plan: Plan, target: Target, token: Secret, services: Services) -> ResetRequest:
+    """The record of a new link, bound to its fields."""
     now = services.clock.now()
     user = target.user
     return services.keys.bind(
@@ -343,7 +345,8 @@ def _deliveries(contents: list[Content], request: ResetRequest, due_at: datetime
     ]
 
 
-def _sent(plan: Plan, request: ResetRequest) -> AuditEvent:
+def sent_event(plan: Plan, request: ResetRequest) -> AuditEvent:
+    """What the audit trail says of a new link."""
     return audit.by_asker(
         audit.Event.REQUEST_SENT,
         request.created_at,

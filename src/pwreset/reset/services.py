@@ -12,6 +12,7 @@ from pwreset.reset.managers import LogIns
 from pwreset.reset.model import Channel
 from pwreset.reset.policy import Policy, policy_of
 from pwreset.reset.ports import Clock, Counters, Directory, Messages, Sealer, Store, Transport
+from pwreset.reset.queue import AskQueue
 from pwreset.reset.tokens import Keys
 from pwreset.settings import Configuration, Settings
 
@@ -30,6 +31,7 @@ class Services:
     keys: Keys
     counters: Counters
     outbox: Outbox
+    asks: AskQueue = field(default_factory=AskQueue)
     log_ins: LogIns = field(default_factory=LogIns)
     breached: BreachedList = field(default_factory=starter_list)
 

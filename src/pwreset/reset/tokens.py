@@ -115,6 +115,17 @@ class Keys:
         ]
         return any(hmac.compare_digest(candidate, presented.encode(errors="replace")) for candidate in candidates)
 
+    def renewal_token(self, digest: bytes) -> str:
+        """What the "send me a new link" of this expired link must carry; worthless for any other link or form."""
+        return base64.urlsafe_b64encode(_mac(self.newest.derive("renewal token"), digest)).decode().rstrip("=")
+
+    def is_renewal_token(self, digest: bytes, presented: str) -> bool:
+        """Whether a renewal was offered for this link."""
+        candidates = [
+            base64.urlsafe_b64encode(_mac(key.derive("renewal token"), digest)).rstrip(b"=") for key in self.keys
+        ]
+        return any(hmac.compare_digest(candidate, presented.encode(errors="replace")) for candidate in candidates)
+
     def disowning_token(self, request_id: str, ends_at: datetime) -> Secret:
         """What says "it was not me" of a request until then: its id, the end, and an HMAC of both.
 

@@ -91,6 +91,12 @@ class Domain(Section, frozen=True):
         str | None,
         Meta(description="What people know the directory as, e.g. `Example Corp`; default: the domain's name."),
     ] = None
+    public: Annotated[
+        bool,
+        Meta(
+            description="Whether people of this domain may ask for a link themselves, on the page `/forgot` (`[public]`)."
+        ),
+    ] = False
     login_url: Annotated[str | None, Meta(description="Where the success page sends people to log in.")] = None
     help_text: Annotated[
         str | None,

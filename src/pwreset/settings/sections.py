@@ -227,6 +227,63 @@ class Password(Section, frozen=True):
     suggest: Annotated[bool, Meta(description="Whether the page offers a passphrase of five random words.")] = True
 
 
+class Public(Section, frozen=True):
+    """The page on which people ask for a link themselves, `/forgot`. A domain has it once its setting `public` is on.
+
+    All limits are on by default and shared by nodes on one PostgreSQL; 0 switches one off. Whoever reaches one gets the
+    same answer as everybody.
+    """
+
+    delivery_mode: Annotated[
+        Literal["MAIL", "SMS", "MAILSMS"], Meta(description="How a link that was asked for there is sent.")
+    ] = "MAIL"
+    lifetime_hours: Annotated[
+        Hours, Meta(description="How long such a link lives; never longer than the domain's longest.")
+    ] = 1
+    renew_expired: Annotated[
+        bool,
+        Meta(
+            description="Whether the page of an expired link offers a new one, sent to the same addresses; managers' links too, in domains that have the page."
+        ),
+    ] = True
+    captcha: Annotated[
+        Literal["altcha", "none"],
+        Meta(
+            description="`altcha`: the browser proves some work, asking nobody else. `none`: it need not, and only the limits are left."
+        ),
+    ] = "altcha"
+    captcha_rounds: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)],
+        Meta(
+            description="How much work that is: PBKDF2 rounds of each try, of which 256 are needed on average. The server does one try per form."
+        ),
+    ] = 5000
+    asks_per_user_per_hour: Annotated[Count, Meta(description="Asks with one name, and links for one person.")] = 3
+    messages_per_destination_per_hour: Annotated[
+        Count, Meta(description="Messages to one address or number, of those that are asked for there.")
+    ] = 5
+    asks_per_network_per_hour: Annotated[
+        Count, Meta(description="Asks from one IPv4 /24 or IPv6 /64, a whole site behind NAT perhaps.")
+    ] = 60
+    asks_per_minute: Annotated[Count, Meta(description="Asks over all.")] = 120
+    unproven_per_network_per_hour: Annotated[
+        Count, Meta(description="Of those, asks without the browser's proof of work: people without JavaScript.")
+    ] = 5
+    unproven_per_minute: Annotated[Count, Meta(description="The same over all.")] = 10
+    unproven_delay_seconds: Annotated[
+        float, Meta(ge=0, le=3600, description="How long asks without the browser's proof of work wait.")
+    ] = 20.0
+    sms_per_day: Annotated[
+        Count, Meta(description="SMS in any 24 hours that are asked for there, within `limits.sms_per_day`.")
+    ] = 100
+    queue: Annotated[
+        Positive,
+        Meta(
+            description="Asks that may wait to be looked at, in memory; of those without a proof a tenth. More are dropped with the same answer."
+        ),
+    ] = 1000
+
+
 class Log(Section, frozen=True):
     """The service's own log, on standard error."""
 
@@ -256,4 +313,5 @@ class Settings(Section, frozen=True):
     manager_api: ManagerApi = ManagerApi()
     limits: Limits = Limits()
     password: Password = Password()
+    public: Public = Public()
     log: Log = Log()

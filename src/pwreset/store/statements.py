@@ -178,7 +178,7 @@ UPDATE deliveries SET state = 'abandoned', settled_at = :now, detail = :detail, 
 WHERE request_id = :request_id AND settled_at IS NULL
 """
 
-ABANDON_LINKS = f"{ABANDON_DELIVERIES} AND message = 'reset-link'"
+ABANDON_LINKS = f"{ABANDON_DELIVERIES} AND message IN ('reset-link', 'asked-link')"
 
 # What stands before the nonce of a sealed body: it names the key.
 SEALS = "SELECT DISTINCT substr(body, 1, :length) FROM deliveries WHERE channel = :channel AND settled_at IS NULL"

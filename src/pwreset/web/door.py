@@ -46,6 +46,7 @@ from pwreset.web.security import (
 )
 
 MINUTE = timedelta(minutes=1)
+FORGOT = "/forgot"
 
 log = logs.get("pages")
 
@@ -139,6 +140,11 @@ class Page:
             is_under(self.request.headers, url) for url in others
         )
 
+    def public_domains(self) -> tuple[str, ...]:
+        """The domains whose people may ask for a link themselves under the host that the browser asked."""
+        domains = self.services.settings.domains
+        return tuple(name for name, domain in domains.items() if domain.public and self.serves(name))
+
     def _only_domain(self) -> str | None:
         names = list(self.services.settings.domains)
         if len(names) > 1:
@@ -153,8 +159,10 @@ class Page:
         headers |= page_headers(brand.frames if brand.inline else ())
         return Response(body, status, headers, media_type="text/html; charset=utf-8")
 
-    def state(self, state: State, retry_after: timedelta | None = None) -> Response:
-        """The page that says why there is no other."""
+    def state(
+        self, state: State, retry_after: timedelta | None = None, renewal: Mapping[str, str] | None = None
+    ) -> Response:
+        """The page that says why there is no other; with `renewal` it offers a new link."""
         seconds = None if retry_after is None else max(1, ceil(retry_after.total_seconds()))
         brand = self.brand()
         facts = {
@@ -162,6 +170,7 @@ class Page:
             "wait": "" if seconds is None else tell_duration(ceil(seconds / 60), brand.language),
             "sent": self.request.method == "POST",
             "reference": logs.correlation.get() if state.status >= FAILED.status else "",
+            "renewal": renewal or {},
         }
         response = self.render(f"state/{state.template}.html", state.status, brand, facts)
         if seconds is not None:
@@ -170,6 +179,8 @@ class Page:
 
     def _again(self) -> str:
         """The address of the form, if it is the form's that was asked; never one with a token in it."""
+        if self.request.url.path == FORGOT:
+            return self.way_to(FORGOT)
         tab = str(self.request.path_params.get("tab", ""))
         return self.way_to(f"/reset/{tab}") if TAB_SHAPE.match(tab) else ""
 
@@ -197,6 +208,7 @@ class Door:
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     referrer: str = "same-origin"
     unknown: bool = False  # no page is here
+    here: Callable[[Page], bool] = lambda _: True  # whether the page is there under the host that was asked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -220,7 +232,7 @@ class Door:
         wait = await self.services.counters.take(f"page:{network}", limit, self.services.clock.now())
         if wait is not None:
             return page.state(TOO_MANY, wait)
-        if self.unknown:
+        if self.unknown or not self.here(page):
             return page.state(NOT_FOUND)
         method = "GET" if page.request.method == "HEAD" else page.request.method
         if method not in self.handlers:

@@ -1,4 +1,4 @@
-"""Reads the form with the new password: bounded, as typed, and never into a log or an exception."""
+"""Reads forms, above all the one with the new password: bounded, as typed, and never into a log or an exception."""
 
 from __future__ import annotations
 
@@ -31,15 +31,20 @@ class PasswordForm:
 
 
 async def read_form(request: Request) -> PasswordForm:
-    """The form in the request's body. Raises FormTooLarge, and FormStale when it is no form of ours."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise FormStale
-    fields = _fields(await _body(request))
+    """The form with a new password. Raises FormTooLarge, and FormStale when it is no form of ours."""
+    fields = await read_fields(request)
     return PasswordForm(
         form_token=fields.get("form_token", ""),
         password=Secret(fields.get("password", "")),
         repeat=Secret(fields.get("repeat", "")),
     )
+
+
+async def read_fields(request: Request) -> dict[str, str]:
+    """The form in the request's body, by name. Raises FormTooLarge, and FormStale when it is no form of ours."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise FormStale
+    return _fields(await _body(request))
 
 
 async def _body(request: Request) -> bytes:

@@ -3,7 +3,7 @@
     GET  /r/<token>    -> cookie, 303 ->  GET /reset/<tab>   shows the form, changes nothing
     POST /reset/<tab>  -> the password is set, 303 ->  GET /done/<tab>
 
-and, from a notice, `not_me`.
+and, from a notice, `not_me`; for those without a link, `forgot`.
 
 GET and HEAD touch neither the link nor the password, so that link scanners and previews spend nothing (SECURITY,
 rules 1 to 8 and 18 to 23). Where a browser is sent never depends on what it sent.
@@ -23,6 +23,7 @@ from pwreset.errors import (
     FormStale,
     LinkBusy,
     LinkDead,
+    LinkExpired,
     LinkUnknown,
     LinkUsed,
     PasswordRefused,
@@ -35,9 +36,9 @@ from pwreset.reset.redeem import OpenLink, open_link, set_password
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import read_token
 from pwreset.secret import Secret
-from pwreset.web import not_me
+from pwreset.web import forgot, not_me
 from pwreset.web.brand import brand_files
-from pwreset.web.door import Door, Page, address_of
+from pwreset.web.door import FORGOT, STATES, Door, Page, address_of
 from pwreset.web.forms import PasswordForm, read_form
 from pwreset.web.generator import for_generators
 from pwreset.web.render import StaticFile, static_files
@@ -64,6 +65,7 @@ def routes(services: Services) -> list[Route]:
         Route("/reset/{tab}", Door(services, {"GET": show_form, "POST": take_form})),
         Route("/done/{tab}", Door(services, {"GET": show_done})),
         Route("/not-me/{token:path}", Door(services, {"GET": not_me.ask, "POST": not_me.take})),
+        *forgot.routes(services),
         Route("/static/{name}", static_file, methods=["GET", "HEAD"]),
         Route("/brand/{name}", _brand_file(brand_files(services.settings)), methods=["GET", "HEAD"]),
     ]
@@ -76,7 +78,7 @@ def not_found(services: Services) -> Door:
 
 async def home(page: Page) -> Response:
     """What this place is, for those who come without a link."""
-    return page.render("home.html", 200, page.brand())
+    return page.render("home.html", 200, page.brand(), {"forgot": page.way_to(FORGOT) if page.public_domains() else ""})
 
 
 async def take_link(page: Page) -> Response:
@@ -96,7 +98,7 @@ async def show_form(page: Page) -> Response:
     try:
         link = await _open(page, token)
     except LinkDead as error:
-        return _dead(page, error)
+        return await _dead(page, token, error)
     log.info("link opened", request=link.request.id, domain=link.request.domain)
     return _form(page, token, link, 200)
 
@@ -111,7 +113,7 @@ async def take_form(page: Page) -> Response:
     except (PasswordsDiffer, PasswordRefused) as error:
         return await _form_again(page, token, error)
     except LinkDead as error:
-        return _dead(page, error)
+        return await _dead(page, token, error)
     tab = page.request.path_params["tab"]
     response = page.moved(f"/done/{tab}")
     drop_token(response, tab)
@@ -189,9 +191,10 @@ async def _refuse_foreign(page: Page, token: Secret, form: PasswordForm) -> None
         raise FormStale
 
 
-def _dead(page: Page, error: LinkDead) -> Response:
+async def _dead(page: Page, token: Secret, error: LinkDead) -> Response:
     """The page of a dead link; the browser forgets the token, unless the link is good and only busy."""
-    response = page.failed(error)
+    renewal = await forgot.renewal_of(page, token) if isinstance(error, LinkExpired) else None
+    response = page.failed(error) if renewal is None else page.state(STATES[LinkExpired], renewal=renewal)
     if not isinstance(error, (LinkBusy, FormStale)):
         drop_token(response, page.request.path_params["tab"])
     return response
@@ -202,7 +205,7 @@ async def _form_again(page: Page, token: Secret, error: PasswordsDiffer | Passwo
     try:
         link = await _open(page, token)
     except LinkDead as dead:
-        return _dead(page, dead)
+        return await _dead(page, token, dead)
     return _form(page, token, link, error.look.http_status, error)
 
 

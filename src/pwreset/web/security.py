@@ -182,8 +182,8 @@ def _is_loopback(host: str) -> bool:
     return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
 
 
-def network_of(address: str) -> str:
-    """The network that requests are counted for: an IPv4 address, or the /64 of an IPv6 one.
+def network_of(address: str, ipv4_prefix: int = 32) -> str:
+    """The network that requests are counted for: an IPv4 address or a wider network of it, the /64 of an IPv6 one.
 
     One person's connection holds a whole /64 (RFC 6177), so a single IPv6 address would limit nobody.
     """
@@ -195,4 +195,4 @@ def network_of(address: str) -> str:
         ip = ip.ipv4_mapped
     if isinstance(ip, IPv6Address):
         return str(ip_network((ip, 64), strict=False))
-    return str(ip)
+    return str(ip) if ipv4_prefix == ip.max_prefixlen else str(ip_network((ip, ipv4_prefix), strict=False))

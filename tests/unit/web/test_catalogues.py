@@ -29,7 +29,7 @@ SCRIPTS = {
 # What is the same word in English.
 SAME = {"es": {"Error:"}, "it": {"Directory"}, "nb": {"For"}}
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
-BORROWED = re.compile(r"%\(\w+\)s|[Cc]ookie")  # what stands in Latin letters everywhere
+BORROWED = re.compile(r"%\(\w+\)s|[Cc]ookie|JavaScript")  # what stands in Latin letters everywhere
 
 
 def _forms(text: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:

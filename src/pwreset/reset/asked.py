@@ -1,0 +1,255 @@
+"""Use case: somebody asks for a link on the public page, by a name or for a new one in place of an expired one.
+
+Who asks is nobody we know and is told nothing: he has had his answer before any of this begins (`pwreset.reset.queue`).
+What an ask can do is bounded here: it ends no link, locks nobody, and reaches the person at the entry's own addresses,
+so many times an hour. Everything else is a line in the audit trail.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pwreset import logs
+from pwreset.errors import (
+    AskRefused,
+    DomainUnknown,
+    LinkUnknown,
+    Overloaded,
+    PwresetError,
+    SmsBudgetSpent,
+    StoreUnavailable,
+    TooManyFromNetwork,
+    TooManyRequests,
+    UserProtected,
+)
+from pwreset.reset import audit, budget
+from pwreset.reset.model import (
+    Asker,
+    Channel,
+    Delivery,
+    DeliveryMode,
+    MessageName,
+    Recipient,
+    RequestState,
+    ResetRequest,
+    User,
+)
+from pwreset.reset.notices import disowning_link, link_issued_notices, sealed
+from pwreset.reset.ports import Limit, MessageFacts
+from pwreset.reset.recipients import usable_mails, usable_mobiles
+from pwreset.reset.send import (
+    LONGEST_LIFETIME,
+    LONGEST_USERNAME,
+    Plan,
+    Target,
+    new_request,
+    recipients_of,
+    refuse_if_not_resettable,
+    sent_event,
+)
+from pwreset.reset.tokens import new_token
+from pwreset.secret import Secret
+
+if TYPE_CHECKING:
+    from pwreset.reset.services import Services
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+log = logs.get("asked")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicAsk:
+    """One ask: by a name or mail address as typed, or with `renews` for the link of this id, which has expired."""
+
+    domain: str
+    name: str
+    network: str  # what it is counted for: the /24 or /64 it came from
+    asker: Asker
+    proven: bool  # whether the browser has proved its work
+    renews: str = ""
+
+
+async def answer(ask: PublicAsk, services: Services) -> None:
+    """Send a link where one may be sent. Raises no expected failure: why none was sent is in the audit trail."""
+    try:
+        await _send(ask, services)
+    except PwresetError as error:
+        await _record_refusal(ask, error, services)
+
+
+def renewable(request: ResetRequest, services: Services) -> bool:
+    """Whether a new link may be asked for in place of this one. The person is looked at when it is asked for."""
+    domain = services.settings.domains.get(request.domain)
+    return (
+        domain is not None
+        and domain.public
+        and services.settings.public.renew_expired
+        and request.state is RequestState.PENDING
+        and request.expires_at <= services.clock.now()
+        and bool(request.sent_to)
+    )
+
+
+async def _send(ask: PublicAsk, services: Services) -> None:
+    if ask.domain not in services.directories or not services.settings.domains[ask.domain].public:
+        raise DomainUnknown(ask.domain)
+    await _limit_before_the_look_up(ask, services)
+    expired = await _expired(ask, services) if ask.renews else None
+    directory = services.directories[ask.domain]
+    if expired is None:
+        user = await directory.find(ask.name, or_mail=True)
+    else:
+        user = await directory.find_by_id(expired.user_id)
+    refuse_if_not_resettable(user, services)
+    # Not even where managers may be sent links: whoever reads their mail would be one.
+    if services.settings.domains[ask.domain].managers and await directory.is_manager(user.dn):
+        raise UserProtected
+    plan = _plan(ask, user, expired, services)
+    target = recipients_of(plan, user, services) if expired is None else _still_there(expired, user, services)
+    await _limit_by_user_and_destination(target, services)
+    await _issue(plan, target, ask, services)
+
+
+async def _expired(ask: PublicAsk, services: Services) -> ResetRequest:
+    """The expired link that is to be renewed. Raises LinkUnknown."""
+    request = await services.store.get(ask.renews)
+    if (
+        request is None
+        or request.domain != ask.domain
+        or not services.keys.is_bound(request)
+        or not renewable(request, services)
+    ):
+        raise LinkUnknown
+    return request
+
+
+def _plan(ask: PublicAsk, user: User, expired: ResetRequest | None, services: Services) -> Plan:
+    public, domain = services.settings.public, services.settings.domains[ask.domain]
+    highest = min(LONGEST_LIFETIME, domain.max_lifetime_hours or services.settings.links.max_lifetime_hours)
+    return Plan(
+        domain=ask.domain,
+        username=user.login,
+        mode=DeliveryMode(public.delivery_mode) if expired is None else expired.mode,
+        lifetime=timedelta(hours=min(public.lifetime_hours, highest)),
+        comments="",
+        asker=ask.asker,
+    )
+
+
+def _still_there(expired: ResetRequest, user: User, services: Services) -> Target:
+    """Where the expired link went, as far as the entry still has it. Raises AskRefused when nothing is left."""
+    country = services.settings.domains[user.domain].country
+    current = {
+        (recipient.channel, recipient.address.casefold())
+        for recipient in (*usable_mails(user), *usable_mobiles(user, country))
+        if recipient.channel in services.transports
+    }
+    left = tuple(one for one in expired.sent_to if (one.channel, one.address.casefold()) in current)
+    if not left:
+        raise LinkUnknown("address-left")
+    return Target(user, left, ())
+
+
+async def _limit_before_the_look_up(ask: PublicAsk, services: Services) -> None:
+    """By network, over all, and by what was typed, before the directory hears of it.
+
+    Raises TooManyFromNetwork, Overloaded, TooManyRequests.
+    """
+    public, now, take = services.settings.public, services.clock.now(), services.counters.take
+    if await take(f"public-network:{ask.network}", Limit(public.asks_per_network_per_hour, HOUR), now) is not None:
+        raise TooManyFromNetwork
+    if not ask.proven:
+        key = f"public-unproven-network:{ask.network}"
+        if await take(key, Limit(public.unproven_per_network_per_hour, HOUR), now) is not None:
+            raise TooManyFromNetwork
+        wait = await take("public-unproven:all", Limit(public.unproven_per_minute, MINUTE), now)
+        if wait is not None:
+            raise Overloaded(wait)
+    wait = await take("public-all:all", Limit(public.asks_per_minute, MINUTE), now)
+    if wait is not None:
+        raise Overloaded(wait)
+    typed = f"public-name:{ask.domain}:{ask.renews or ask.name.casefold()}"
+    for key, limit in (
+        (f"public-again:{typed}", Limit(1, MINUTE)),  # a double click, a form sent once more: one message
+        (typed, Limit(public.asks_per_user_per_hour, HOUR)),
+    ):
+        if await take(key, limit, now) is not None:
+            raise TooManyRequests
+
+
+async def _limit_by_user_and_destination(target: Target, services: Services) -> None:
+    """By counters of their own: what strangers use up must be left for managers.
+
+    Raises TooManyRequests, SmsBudgetSpent.
+    """
+    public, limits, now = services.settings.public, services.settings.limits, services.clock.now()
+    take = services.counters.take
+    by_user = f"public-user:{target.user.domain}:{target.user.id}"
+    if await take(by_user, Limit(public.asks_per_user_per_hour, HOUR), now) is not None:
+        raise TooManyRequests
+    for recipient in target.recipients:
+        address = recipient.address.casefold()
+        for key, count in (
+            (f"public-messages-to:{address}", public.messages_per_destination_per_hour),
+            (f"messages-to:{address}", limits.messages_per_destination_per_hour),
+        ):
+            if await take(key, Limit(count, HOUR), now) is not None:
+                raise TooManyRequests
+        if recipient.channel is Channel.SMS:
+            wait = await take("public-sms:all", Limit(public.sms_per_day, DAY), now)
+            if wait is not None:
+                raise SmsBudgetSpent(wait)
+    await budget.spend(target.recipients, now, services)
+
+
+async def _issue(plan: Plan, target: Target, ask: PublicAsk, services: Services) -> None:
+    """Mint and write down; the worker hands the messages over."""
+    token = new_token()
+    request = new_request(plan, target, token, services)
+    facts = MessageFacts(
+        domain=plan.domain,
+        user=target.user,
+        at=request.created_at,
+        expires_at=request.expires_at,
+        link=Secret(f"{services.configuration.base_url(plan.domain)}/r/{token.reveal()}"),
+        not_me=disowning_link(request, request.created_at, services),
+    )
+    deliveries = [_delivery(request, recipient, facts, services) for recipient in request.sent_to]
+    # Of mails only: an SMS costs, and strangers must not spend it beside the budget.
+    notices = [
+        notice for notice in link_issued_notices(request, facts, services) if notice.recipient.channel is Channel.MAIL
+    ]
+    event = sent_event(plan, request)
+    if ask.renews:
+        event.facts["renews"] = ask.renews
+    await services.store.add(request, [*deliveries, *notices], [event], supersede=False)
+    services.outbox.bell.set()
+    log.info("link made", request=request.id, domain=request.domain, renews=ask.renews)
+
+
+def _delivery(request: ResetRequest, recipient: Recipient, facts: MessageFacts, services: Services) -> Delivery:
+    """A message of a name of its own: sending it ends no link of anybody (SECURITY, rule 13)."""
+    name = MessageName.ASKED_LINK
+    content = services.messages.render(name, recipient.channel, facts.user.language, facts)
+    return sealed(name, request, recipient, content, services, at=request.created_at, not_after=request.expires_at)
+
+
+async def _record_refusal(ask: PublicAsk, error: PwresetError, services: Services) -> None:
+    reason = error.cause if isinstance(error, LinkUnknown) else error.reason
+    event = audit.by_asker(
+        audit.Event.REQUEST_REFUSED,
+        services.clock.now(),
+        ask.asker,
+        domain=ask.domain,
+        user=ask.name[:LONGEST_USERNAME],
+        reason=reason,
+        **({"renews": ask.renews} if ask.renews else {}),
+    )
+    tell = log.info if isinstance(error, (AskRefused, LinkUnknown)) else log.warning
+    tell("ask on the public page refused", reason=reason)
+    with suppress(StoreUnavailable):
+        await services.store.record([event])
