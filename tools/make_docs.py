@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pwreset.cli import app
 from pwreset.errors import LOOKS, Family, every_error
+from pwreset.metrics import Metric
 from pwreset.reset.audit import Event
 from pwreset.reset.findings import Part, State
 from pwreset.settings import reference
@@ -57,6 +58,17 @@ prints one object:
 are words of the tables below and stay as they are; `detail` and `advice` are sentences for people, which may change. New parts
 may come."""
 
+METRICS_HEAD = """\
+# Metrics
+
+What `/metrics` shows, in Prometheus' text format. Who may read it: `metrics.allowed_networks`, this machine alone by default. [How to scrape it and what to be warned of](../how-to/monitoring.md).
+
+No label has a name, an address, a DN or a token: domains, channels and routes are those of the settings and of the program, reasons are the words of the [errors](errors.md). Histograms
+are in seconds, with `_bucket`, `_sum` and `_count`. Metrics of the process (`process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds` ...) come on top.
+
+Each process counts what it did itself, from its start on: sum the counters over all nodes and workers. What is said to be from the store is looked up when it is
+asked for, at most five seconds ago, and is the same on each of them: take the `max`. When the store does not answer within two seconds, `pwreset_store_up` is 0 and those metrics are missing."""
+
 FAMILIES: Mapping[Family, str] = {
     Family.ASK: "The request for a link fails. `Send_Request` answers `false` with the reason in the header "
     '`Pwreset-Reason`; with `manager_api.failures = "error"`, the code below.',
@@ -81,6 +93,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "commands.md": _note("src/pwreset/commands") + commands(),
         FOLDER / "findings.md": _note("src/pwreset/reset/findings.py") + findings(),
         FOLDER / "audit-events.md": _note("src/pwreset/reset/audit.py") + audit_events(),
+        FOLDER / "metrics.md": _note("src/pwreset/metrics.py") + metrics(),
         FOLDER / "directories.md": _note("tests/contract/behaviours.py") + directories_page.page(),
     }
 
@@ -137,6 +150,15 @@ def audit_events() -> str:
     )
 
 
+def metrics() -> str:
+    """Every metric that a scrape shows."""
+    rows = "\n".join(
+        f"| `{metric.value.scraped}` | {metric.value.kind.value} | {_quoted(metric.value.labels)} | {_cell(metric.value.meaning)} |"
+        for metric in Metric
+    )
+    return f"{METRICS_HEAD}\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n{rows}\n"
+
+
 def stale() -> list[Path]:
     """The pages that are not what they would be if they were written now."""
     return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
@@ -165,6 +187,10 @@ def _place(family: Family) -> int:
 
 def _listed(pairs: Iterable[tuple[int, str]]) -> str:
     return ", ".join(f"*{family}*" for _, family in pairs)
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 def _cell(text: str) -> str:

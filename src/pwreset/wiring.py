@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from pwreset.delivery.trial import try_messages
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.errors import SettingsError, StoreUnavailable
 from pwreset.logo import Logo, read_logo
+from pwreset.metrics import Metrics
 from pwreset.overrides import Flaw
 from pwreset.reset.breached import BreachedList, starter_list
 from pwreset.reset.budget import DAY, spent
@@ -35,7 +37,7 @@ from pwreset.settings import Configuration, Settings
 from pwreset.store.clock import SystemClock
 from pwreset.store.sqlite import SqliteStore
 from pwreset.store.sqlite import migrate as migrate_sqlite
-from pwreset.web.server import serve
+from pwreset.web.server import metrics_served, serve
 from pwreset.web.trial import try_pages
 
 if TYPE_CHECKING:
@@ -54,22 +56,26 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
     """
     settings = configuration.settings
     keys = await asyncio.to_thread(load_keys, configuration)
-    store, clock = await open_store(configuration, exclusive=exclusive)
+    metrics = Metrics(settings.domains, _channels(settings))
+    store, clock = await open_store(configuration, metrics, exclusive=exclusive)
     services = Services(
         configuration=configuration,
         clock=clock,
         store=store,
         directories={
-            name: LdapDirectory(name, domain, configuration.bind_passwords.get(name))
+            name: LdapDirectory(
+                name, domain, configuration.bind_passwords.get(name), partial(metrics.directory_took, name)
+            )
             for name, domain in settings.domains.items()
         },
         transports=transports_of(configuration),
         messages=TemplateMessages(settings),
         sealer=AesGcmSealer(keys),
         keys=keys,
-        counters=await _counters(store, clock, configuration),
+        counters=await _counters(store, clock, configuration, metrics),
         outbox=Outbox(quotas_of(settings)),
         breached=breached_list(configuration),
+        metrics=metrics,
     )
     if exclusive:
         store.on_due(services.outbox.bell.set)
@@ -119,7 +125,7 @@ async def run_worker(configuration: Configuration, on_ready: Callable[[], None] 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with services_of(configuration, exclusive=True) as services, _working(services):
+    async with services_of(configuration, exclusive=True) as services, _working(services), metrics_served(services):
         if on_ready is not None:
             on_ready()
         await stop.wait()
@@ -134,6 +140,12 @@ async def _working(services: Services) -> AsyncIterator[None]:
         worker.cancel()
         with suppress(asyncio.CancelledError):
             await worker
+
+
+def _channels(settings: Settings) -> list[str]:
+    """The channels that have an address in the settings."""
+    urls = {Channel.MAIL: settings.mail.url, Channel.SMS: settings.sms.url}
+    return [channel.value for channel, url in urls.items() if url is not None]
 
 
 def transports_of(configuration: Configuration) -> dict[Channel, Transport]:
@@ -168,22 +180,27 @@ def breached_list(configuration: Configuration) -> BreachedList:
         raise SettingsError(f"password.breached_file: {path}: {words}") from error
 
 
-async def open_store(configuration: Configuration, *, exclusive: bool) -> tuple[SqliteStore | PostgresStore, Clock]:
+async def open_store(
+    configuration: Configuration, metrics: Metrics, *, exclusive: bool
+) -> tuple[SqliteStore | PostgresStore, Clock]:
     """The store of `store.url`, and the clock that goes with it. Raises SettingsError, StoreVersionError, StartError."""
     if _is_postgres(configuration):
         from pwreset.store.postgres import PostgresStore
 
-        shared = await PostgresStore.open(_postgres(configuration))
+        shared = await PostgresStore.open(_postgres(configuration), measure=metrics.store_took)
         return shared, shared.clock
     clock = SystemClock()
-    return await SqliteStore.open(store_file(configuration), clock, exclusive=exclusive), clock
+    file = store_file(configuration)
+    return await SqliteStore.open(file, clock, exclusive=exclusive, measure=metrics.store_took), clock
 
 
-async def _counters(store: SqliteStore | PostgresStore, clock: Clock, configuration: Configuration) -> Counters:
+async def _counters(
+    store: SqliteStore | PostgresStore, clock: Clock, configuration: Configuration, metrics: Metrics
+) -> Counters:
     """Those of all nodes; or, where one process serves the store, its own, with the SMS that it sent before."""
     if not isinstance(store, SqliteStore):
-        return SharedCounters(store.counters)
-    counters = MemoryCounters()
+        return SharedCounters(store.counters, metrics.limit_hit)
+    counters = MemoryCounters(tell=metrics.limit_hit)
     sent = await store.sms_since(clock.now() - DAY)
     for key, times in spent(sent, configuration.settings.limits).items():
         counters.restore(key, times)

@@ -851,7 +851,28 @@ async def test_what_is_alive_is_counted(store: Store, clock: FakeClock) -> None:
         "queued_mail": 1,
         "queued_sms": 1,
         "abandoned_deliveries": 1,
+        "oldest_mail_seconds": 60,
+        "oldest_sms_seconds": 60,
+        "unchained_seconds": 0,
     }
+
+
+async def test_the_oldest_of_what_waits_is_told_by_its_age(store: Store, clock: FakeClock) -> None:
+    older, newer = a_request(clock.now(), user_id="a"), a_request(clock.now() + MINUTE, user_id="b")
+    first = a_delivery(older)
+    await store.add(older, [first], [an_event(clock.now())], supersede=False)
+    clock.advance(MINUTE)
+    await store.add(newer, [a_delivery(newer)], [an_event(clock.now())], supersede=False)
+    clock.advance(MINUTE)
+
+    async def ages() -> tuple[int, int, int]:
+        counts = await store.counts(clock.now())
+        return counts["oldest_mail_seconds"], counts["oldest_sms_seconds"], counts["unchained_seconds"]
+
+    assert await ages() == (120, 0, 120)
+    await store.settle_deliveries([was_sent(first, clock.now())], [])
+    await store.chain_audit(KEY)
+    assert await ages() == (60, 0, 0)
 
 
 async def test_what_is_over_long_enough_is_purged_with_its_deliveries(store: Store, clock: FakeClock) -> None:

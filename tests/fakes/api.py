@@ -17,6 +17,7 @@ import msgspec
 from pwreset.delivery.messages import TemplateMessages
 from pwreset.delivery.seal import AesGcmSealer
 from pwreset.errors import DeliveryDeferred, DeliveryRefused
+from pwreset.metrics import Metrics
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import AccountState, Channel, Envelope, ServerHealth, User
@@ -147,6 +148,7 @@ class ApiWorld:
         self._settle_people()
         self.mail, self.sms = Post(Channel.MAIL), Post(Channel.SMS)
         keys = Keys((new_key(),))
+        metrics = Metrics(self.settings.domains, [channel.value for channel in Channel])
         self.services = Services(
             configuration=Configuration(self.settings, Path("pwreset.toml")),
             clock=self.clock,
@@ -156,8 +158,9 @@ class ApiWorld:
             messages=TemplateMessages(self.settings),
             sealer=AesGcmSealer(keys),
             keys=keys,
-            counters=MemoryCounters(),
+            counters=MemoryCounters(tell=metrics.limit_hit),
             outbox=Outbox(dict.fromkeys(Channel, Quota(16))),
+            metrics=metrics,
         )
 
     def _settle_people(self) -> None:
@@ -184,9 +187,11 @@ class ApiWorld:
         return [request.state.value for request in self.store.requests.values()]
 
     @contextlib.asynccontextmanager
-    async def served(self, *, manager: bool = True, people: bool = True) -> AsyncIterator[Listener]:
+    async def served(
+        self, *, manager: bool = True, people: bool = True, metrics: bool = True
+    ) -> AsyncIterator[Listener]:
         """The application on a loopback socket."""
-        app = Application(self.services, Health(self.services), manager=manager, people=people)
+        app = Application(self.services, Health(self.services), manager=manager, people=people, metrics=metrics)
         async with listening(app, self.settings.server) as listener:
             yield listener
         await self.services.outbox.drain(1)

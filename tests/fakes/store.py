@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pwreset.errors import SentAlready, StoreUnavailable
 from pwreset.reset import audit
@@ -299,11 +299,14 @@ class FakeStore:
 
     async def chain_audit(self, key: bytes) -> int:
         self._refuse_if_down()
-        chained = self._blocks[-1][1][-1].sequence if self._blocks else 0
+        chained = self._chained()
         rest = tuple(event for event in self.events if event.sequence > chained)
         if rest:
             self._blocks.append((key, rest))
         return len(rest)
+
+    def _chained(self) -> int:
+        return self._blocks[-1][1][-1].sequence if self._blocks else 0
 
     async def verify_audit(self, keys: Sequence[bytes]) -> str | None:
         self._refuse_if_down()
@@ -329,6 +332,9 @@ class FakeStore:
             "queued_mail": sum(message.recipient.channel is Channel.MAIL for message in queued),
             "queued_sms": sum(message.recipient.channel is Channel.SMS for message in queued),
             "abandoned_deliveries": sum(message.state is DeliveryState.ABANDONED for message in self.messages.values()),
+            "oldest_mail_seconds": _age([m.created_at for m in queued if m.recipient.channel is Channel.MAIL], now),
+            "oldest_sms_seconds": _age([m.created_at for m in queued if m.recipient.channel is Channel.SMS], now),
+            "unchained_seconds": _age([event.at for event in self.events if event.sequence > self._chained()][:1], now),
         }
 
     async def purge(self, before: datetime) -> Mapping[str, int]:
@@ -379,3 +385,8 @@ def _fits(request: ResetRequest, wanted: RequestFilter, now: datetime) -> bool:
 def _same(one: str, other: str) -> bool:
     """Without regard to the letter case of ASCII, which is what SQLite's NOCASE does."""
     return one.encode().lower() == other.encode().lower()
+
+
+def _age(times: Sequence[datetime], now: datetime) -> int:
+    """Whole seconds since the earliest of these times; 0 when there is none."""
+    return max(0, (now - min(times)) // timedelta(seconds=1)) if times else 0

@@ -6,16 +6,19 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from pwreset.errors import StoreUnavailable
+from pwreset.reset.gauges import PROMPT_SECONDS, Gauges
 from pwreset.reset.model import Channel
 from pwreset.store import postgres, postgres_connection
 from pwreset.store.postgres import PostgresStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import a_delivery, a_request
+from tests.fakes.world import World
 from tests.servers.databases import server_of
 from tests.servers.postgres import Database, PrivatePostgres
 
@@ -100,6 +103,25 @@ async def test_a_postgresql_that_hangs_holds_calls_up_for_no_longer_than_their_t
         for pid in reversed(hung):
             os.kill(pid, signal.SIGCONT)
     assert [type(answer) for answer in refused] == [StoreUnavailable] * 2
+    await until_it_writes(store, clock)
+
+
+async def test_a_postgresql_that_hangs_does_not_hang_the_figures(
+    store: PostgresStore, clock: FakeClock, own_postgres: PrivatePostgres
+) -> None:
+    services = replace(World().services, store=store)
+    assert (await Gauges(services).read()).store_up
+    backends = await store._read(lambda c: [row[0] for row in c.execute("SELECT pid FROM pg_stat_activity").fetchall()])
+    hung = [own_postgres.pid, *(pid for pid in backends if pid)]
+    for pid in hung:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(10 * PROMPT_SECONDS):
+            reading = await Gauges(services).read()
+    finally:
+        for pid in reversed(hung):
+            os.kill(pid, signal.SIGCONT)
+    assert (reading.store_up, reading.counts) == (False, None)
     await until_it_writes(store, clock)
 
 

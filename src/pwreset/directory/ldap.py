@@ -21,9 +21,10 @@ from pwreset.directory.groups import Groups
 from pwreset.directory.inspection import Wants
 from pwreset.directory.inspection.examine import INSPECTORS, Examination, best_of
 from pwreset.directory.inspection.sample import some_people
+from pwreset.directory.measured import Measure, MeasuredPool, keep_quiet
 from pwreset.directory.names import is_below, read_dn
 from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, Refused, Unwilling
-from pwreset.directory.pool import Pool, Session
+from pwreset.directory.pool import Session
 from pwreset.directory.shared import RawEntry
 from pwreset.errors import (
     DirectoryMisconfigured,
@@ -63,10 +64,10 @@ class Kind:
 class LdapDirectory:
     """One domain's directory over LDAP. Belongs to the event loop it is first used on."""
 
-    def __init__(self, name: str, domain: Domain, bind_password: Secret | None) -> None:
+    def __init__(self, name: str, domain: Domain, bind_password: Secret | None, measure: Measure = keep_quiet) -> None:
         self._name = name
         self._settings = domain
-        self._pool = Pool(name, domain, bind_password)
+        self._pool = MeasuredPool(name, domain, bind_password, measure)
         dialect = dialect_named(domain.dialect)
         self._kind: Kind | None = None if dialect is None else self._kind_with(dialect)
         self._names: Names | None = None

@@ -122,7 +122,8 @@ async def _attempt_and_settle(delivery: Delivery, content: Content | None, servi
     now = services.clock.now()
     attempts = delivery.attempts + 1
     most = services.settings.delivery.attempts
-    if outcome is Outcome.DEFERRED and most and attempts >= most:
+    given_up = outcome is Outcome.DEFERRED and most > 0 and attempts >= most
+    if given_up:
         outcome, detail = Outcome.REFUSED, f"{detail}; given up after {attempts} attempts"
     settlement = Settlement(
         delivery_id=delivery.id,
@@ -149,6 +150,8 @@ async def _attempt_and_settle(delivery: Delivery, content: Content | None, servi
         else []
     )
     await _write_down(settlement, events, delivery.due_at, services)
+    given_up = given_up or (outcome is Outcome.REFUSED and delivery.not_after <= now)
+    services.metrics.delivered(delivery.recipient.channel.value, "abandoned" if given_up else outcome.value)
     tell = log.warning if outcome is Outcome.REFUSED else log.info
     tell("delivery", delivery=delivery.id, outcome=outcome.value, attempts=attempts, detail=detail)
     return outcome
@@ -207,8 +210,12 @@ async def _hand_over(delivery: Delivery, content: Content | None, services: Serv
     if content is None:
         content = services.sealer.open(delivery.body, delivery.id, delivery.recipient)
     envelope = Envelope(delivery.id, delivery.domain, delivery.recipient, content, delivery.created_at)
-    async with asyncio.timeout(ATTEMPT_SECONDS):
-        await transport.send(envelope)
+    began = real_time()
+    try:
+        async with asyncio.timeout(ATTEMPT_SECONDS):
+            await transport.send(envelope)
+    finally:
+        services.metrics.transport_took(envelope.recipient.channel.value, real_time() - began)
 
 
 def _next_try(delivery: Delivery, attempts: int, now: datetime, services: Services) -> datetime:

@@ -7,7 +7,7 @@ colon) has a pool of its own, so that a flood of one kind never pushes out anoth
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -16,10 +16,18 @@ from pwreset.reset.ports import Counters, Limit
 KEYS_PER_KIND = 100_000
 
 
+Tell = Callable[[str], None]  # told the kind of a limit that has stopped something, and never the rest of its key
+
+
+def keep_quiet(_kind: str) -> None:
+    """Nobody counts what is stopped."""
+
+
 class MemoryCounters:
     """`pwreset.reset.ports.Counters` for one process."""
 
-    def __init__(self, keys_per_kind: int = KEYS_PER_KIND) -> None:
+    def __init__(self, keys_per_kind: int = KEYS_PER_KIND, tell: Tell = keep_quiet) -> None:
+        self._tell = tell
         self._keys_per_kind = keys_per_kind
         self._pools: dict[str, OrderedDict[str, deque[datetime]]] = {}
 
@@ -29,6 +37,7 @@ class MemoryCounters:
             return None
         times = self._times(key, limit, now)
         if len(times) >= limit.count:
+            self._tell(key.partition(":")[0])
             return times[len(times) - limit.count] + limit.per - now
         times.append(now)
         return None
@@ -38,7 +47,10 @@ class MemoryCounters:
         if limit.count == 0:
             return None
         times = self._times(key, limit, now)
-        return times[len(times) - limit.count] + limit.per - now if len(times) >= limit.count else None
+        if len(times) < limit.count:
+            return None
+        self._tell(key.partition(":")[0])
+        return times[len(times) - limit.count] + limit.per - now
 
     async def forget(self, key: str) -> None:
         """Start this key anew."""
@@ -96,8 +108,9 @@ class SharedCounters:
     A write to the database for each request of a flood would carry it there.
     """
 
-    def __init__(self, shared: Counters) -> None:
+    def __init__(self, shared: Counters, tell: Tell = keep_quiet) -> None:
         self._shared = shared
+        self._tell = tell
         self._near = MemoryCounters()
 
     def _of(self, key: str) -> Counters:
@@ -105,11 +118,11 @@ class SharedCounters:
 
     async def take(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
         """Count one, unless the limit is reached: then say how long until one fits."""
-        return await self._of(key).take(key, limit, now)
+        return self._told(key, await self._of(key).take(key, limit, now))
 
     async def peek(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
         """Like `take`, without counting."""
-        return await self._of(key).peek(key, limit, now)
+        return self._told(key, await self._of(key).peek(key, limit, now))
 
     async def forget(self, key: str) -> None:
         """Start this key anew."""
@@ -118,3 +131,8 @@ class SharedCounters:
     def alone(self, key: str) -> AbstractAsyncContextManager[None]:
         """Hold this key, which no other process then holds."""
         return self._of(key).alone(key)
+
+    def _told(self, key: str, wait: timedelta | None) -> timedelta | None:
+        if wait is not None:
+            self._tell(key.partition(":")[0])
+        return wait

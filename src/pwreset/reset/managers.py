@@ -254,6 +254,7 @@ def _refuse_if_limited(wait: timedelta | None) -> None:
 
 async def _failed(credentials: Credentials, address: str, reason: str, services: Services) -> None:
     now = services.clock.now()
+    services.metrics.logged_in(reason)
     await services.counters.take(*_by_address(address, services), now)
     await services.store.record([_event(Event.LOGIN_REFUSED, credentials.login[:256], address, now, reason=reason)])
 
@@ -263,6 +264,7 @@ async def _succeeded(credentials: Credentials, manager: Manager, address: str, s
     services.log_ins.trust(address, credentials.login.casefold(), now + TRUST)
     until = now + timedelta(seconds=services.settings.manager_api.remember_seconds)
     services.log_ins.remember(credentials, manager, until)
+    services.metrics.logged_in("succeeded")
     await services.store.record([_event(Event.LOGIN_SUCCEEDED, manager.dn, address, now)])
     return manager
 

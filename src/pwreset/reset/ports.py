@@ -287,7 +287,7 @@ class Store(Protocol):
         ...
 
     async def counts(self, now: datetime) -> Mapping[str, int]:
-        """Live links, queued deliveries, abandoned deliveries ... for health and commands."""
+        """How many links live, messages wait ..., and the age in seconds of the oldest that waits: see `metrics`."""
         ...
 
     async def purge(self, before: datetime) -> Mapping[str, int]:

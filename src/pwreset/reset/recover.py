@@ -60,6 +60,7 @@ async def recover(request: ResetRequest, services: Services) -> None:
             [event],
             lease=request.claimed_until,
         )
+        services.metrics.password(request.domain, "set")
         services.outbox.bell.set()
     else:
         await services.store.release(request.id, now, [event], lease=request.claimed_until)

@@ -8,7 +8,7 @@ again when the password is set, after the claim.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,6 +79,19 @@ async def set_password(token: Secret, password: Secret, address: str, services: 
     """
     await _recover_if_abandoned(token, services)
     request = await _find(token, services)
+    try:
+        user = await _set(token, password, address, request, services)
+    except PwresetError as error:
+        services.metrics.password(request.domain, _OUTCOMES.get(type(error), "failed"), error.reason)
+        raise
+    services.metrics.password(request.domain, "set")
+    return user
+
+
+_OUTCOMES: Mapping[type[PwresetError], str] = {PasswordRefused: "refused", OutcomeUnclear: "unclear"}
+
+
+async def _set(token: Secret, password: Secret, address: str, request: ResetRequest, services: Services) -> User:
     await _limit_tries(request, services)
     try:
         user = await _user(request, services)

@@ -107,10 +107,13 @@ async def send(ask: SendRequest, services: Services) -> SentLink:
         refuse_if_not_resettable(user, services)
         target = recipients_of(plan, user, services)
         await _limit_by_user_and_destination(target, services)
-        return await _issue(plan, target, ask, services)
+        sent = await _issue(plan, target, ask, services)
     except (AskRefused, NotManagerOfDomain, Unavailable) as error:
+        services.metrics.asked(_known_domain(ask, services), error.reason)
         await _record_refusal(ask, error, services)
         raise
+    services.metrics.asked(plan.domain)
+    return sent
 
 
 async def look(ask: SendRequest, services: Services) -> User:
@@ -138,6 +141,14 @@ def read(ask: SendRequest, services: Services) -> Plan:
         comments=_comments(ask.comments or ""),
         asker=ask.asker,
     )
+
+
+def _known_domain(ask: SendRequest, services: Services) -> str:
+    """The domain asked for, if it is one of the settings; never a caller's own words."""
+    try:
+        return services.domain_name(ask.domain)
+    except AskRefused:
+        return ""
 
 
 def _mode(ask: SendRequest, services: Services) -> DeliveryMode:

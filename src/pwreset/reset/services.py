@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pwreset.errors import DomainMissing, DomainUnknown
+from pwreset.metrics import Metrics
 from pwreset.reset.breached import BreachedList, starter_list
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.managers import LogIns
@@ -34,6 +35,7 @@ class Services:
     asks: AskQueue = field(default_factory=AskQueue)
     log_ins: LogIns = field(default_factory=LogIns)
     breached: BreachedList = field(default_factory=starter_list)
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def settings(self) -> Settings:

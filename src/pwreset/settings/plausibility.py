@@ -19,7 +19,7 @@ from pwreset.languages import available
 from pwreset.settings import frames
 from pwreset.settings.domains import BrandSettings, Domain
 from pwreset.settings.messages import Mail, Sms
-from pwreset.settings.sections import Limits, ManagerApi, Password, Server, Settings
+from pwreset.settings.sections import Limits, ManagerApi, MetricsSettings, Password, Server, Settings
 
 Problem = tuple[str, str]
 
@@ -47,6 +47,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _mail(settings.mail)
     yield from _sms(settings.sms)
     yield from _manager_api(settings.manager_api, settings.server.tls_certificate)
+    yield from _metrics(settings.metrics)
     yield from _limits(settings.limits)
     yield from _link_in_sms(settings)
     yield from _password(settings.password)
@@ -148,6 +149,13 @@ def _manager_api(manager_api: ManagerApi, tls_certificate: str | None) -> Iterat
     if manager_api.client_ca is not None and tls_certificate is None:
         yield "manager_api.client_ca", "needs server.tls_certificate: certificates are shown in the handshake of TLS"
     yield from _networks("manager_api.allowed_networks", manager_api.allowed_networks)
+
+
+def _metrics(metrics: MetricsSettings) -> Iterator[Problem]:
+    for name, bind in (("bind", metrics.bind), ("worker_bind", metrics.worker_bind)):
+        if bind is not None:
+            yield from _bind(f"metrics.{name}", bind)
+    yield from _networks("metrics.allowed_networks", metrics.allowed_networks)
 
 
 def _limits(limits: Limits) -> Iterator[Problem]:

@@ -129,6 +129,25 @@ class ManagerApi(Section, frozen=True):
     ] = 60.0
 
 
+class MetricsSettings(Section, frozen=True):
+    """The figures for Prometheus at `/metrics`. They hold no names and no addresses of people, but tell how busy the service is."""
+
+    bind: Annotated[
+        str | None,
+        Meta(
+            description="An address and port of its own; `/metrics` is then served there only, with the certificate of `[server]` if there is one."
+        ),
+    ] = None
+    worker_bind: Annotated[
+        str | None,
+        Meta(description="The same for `pwreset worker`, which serves no figures without it."),
+    ] = None
+    allowed_networks: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks that may read them; to all others there is no such page. Empty: nobody."),
+    ] = ("127.0.0.0/8", "::1/128")
+
+
 class Limits(Section, frozen=True):
     """Limits, all on by default; 0 switches one off."""
 
@@ -311,6 +330,7 @@ class Settings(Section, frozen=True):
     mail: Mail = Mail()
     sms: Sms = Sms()
     manager_api: ManagerApi = ManagerApi()
+    metrics: MetricsSettings = MetricsSettings()
     limits: Limits = Limits()
     password: Password = Password()
     public: Public = Public()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from pwreset import logs
@@ -27,6 +28,13 @@ MOST_AT_ONCE = 256
 GATHER_SECONDS = 0.005  # a batch grows for no longer, however many jobs each turn of the event loop brings
 
 log = logs.get("store")
+
+
+Measure = Callable[[str, float], None]  # told `write`, `read`, `list` or `care`, and how many seconds a batch took
+
+
+def keep_quiet(_work: str, _seconds: float) -> None:
+    """Nobody measures."""
 
 
 class Job(Generic[T]):
@@ -97,8 +105,14 @@ class Lane:
         *,
         abort: Callable[[], None] | None = None,
         seconds: float = 0.0,
+        measure: Callable[[float], None] | None = None,
     ) -> None:
-        """`abort` cuts the connection, from another thread, when a batch takes longer than `seconds`."""
+        """`abort` cuts the connection, from another thread, when a batch takes longer than `seconds`.
+
+        `measure` is told, on the event loop, how many seconds each batch took.
+        """
+        self._measure = measure
+        self._began = 0.0
         self._abort = abort
         self._seconds = seconds
         self._alarm: asyncio.TimerHandle | None = None
@@ -150,6 +164,7 @@ class Lane:
             else:
                 if self._abort is not None:
                     self._alarm = self._loop.call_later(self._seconds, self._abort)
+                self._began = perf_counter()
                 self._batches.put([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))])
             return
         self._under_way = False
@@ -170,6 +185,8 @@ class Lane:
     def _deliver(self, jobs: Jobs) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
+        if self._measure is not None:
+            self._measure(perf_counter() - self._began)
         for job in jobs:
             job.deliver()
         self._loop.call_soon(self._hand_over)

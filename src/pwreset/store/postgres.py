@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.resources.abc import Traversable
 
 from pwreset import logs
@@ -21,7 +22,7 @@ from pwreset.store.bell import Bell
 from pwreset.store.clock import OffsetClock, uptime
 from pwreset.store.connection import FAILURES, Connection
 from pwreset.store.counters import PostgresCounters
-from pwreset.store.lane import Jobs, Lane, read_each, write_together
+from pwreset.store.lane import Jobs, Lane, Measure, keep_quiet, read_each, write_together
 from pwreset.store.postgres_connection import STATEMENT_SECONDS, PostgresConnection, Server
 from pwreset.store.postgres_lanes import care, lock_people, read_still
 from pwreset.store.postgres_migrate import prepare, version_of
@@ -52,7 +53,7 @@ def exists(server: Server) -> bool:
 class PostgresStore(SqlStore):
     """`pwreset.reset.ports.Store` on PostgreSQL. Built by `open`."""
 
-    def __init__(self, server: Server, clock: Clock | None) -> None:
+    def __init__(self, server: Server, clock: Clock | None, measure: Measure) -> None:
         self._server = server
         self._database_clock = OffsetClock()
         self._clock_keeper: asyncio.Task[None] | None = None
@@ -60,25 +61,31 @@ class PostgresStore(SqlStore):
         self.counters = PostgresCounters(server)
         super().__init__(
             clock or self._database_clock,
-            writer=_lane("store-writer", PostgresConnection(server), self._write),
-            carer=_lane("store-carer", PostgresConnection(server), care),
+            writer=_lane("store-writer", server, self._write, partial(measure, "write")),
+            carer=_lane("store-carer", server, care, partial(measure, "care")),
             readers=[
-                _lane(f"store-reader-{number}", PostgresConnection(server), read_each) for number in range(READERS)
+                _lane(f"store-reader-{number}", server, read_each, partial(measure, "read"))
+                for number in range(READERS)
             ],
-            lister=_lane("store-lister", PostgresConnection(server), read_still),
+            lister=_lane("store-lister", server, read_still, partial(measure, "list")),
             in_order=False,
         )
 
     @classmethod
     async def open(
-        cls, server: Server, clock: Clock | None = None, *, migrations: Traversable | None = None
+        cls,
+        server: Server,
+        clock: Clock | None = None,
+        *,
+        migrations: Traversable | None = None,
+        measure: Measure = keep_quiet,
     ) -> PostgresStore:
         """Open the store, made or upgraded where needed. Its clock is the database's, unless another one is given.
 
         Raises StoreVersionError, StoreUnavailable.
         """
         await asyncio.to_thread(migrate, server, migrations)
-        store = cls(server, clock)
+        store = cls(server, clock, measure)
         await store._read(store._look_at_the_clock)
         store._clock_keeper = asyncio.create_task(store._keep_the_clock())
         return store
@@ -146,5 +153,8 @@ class PostgresStore(SqlStore):
         self._database_clock.set(there.astimezone(UTC), before, uptime())
 
 
-def _lane(name: str, connection: PostgresConnection, run_batch: Callable[[Connection, Jobs], None]) -> Lane:
-    return Lane(name, connection, run_batch, abort=connection.abort, seconds=BATCH_SECONDS)
+def _lane(
+    name: str, server: Server, run_batch: Callable[[Connection, Jobs], None], measure: Callable[[float], None]
+) -> Lane:
+    connection = PostgresConnection(server)
+    return Lane(name, connection, run_batch, abort=connection.abort, seconds=BATCH_SECONDS, measure=measure)

@@ -10,6 +10,7 @@ from itertools import islice
 from pwreset.errors import SentAlready
 from pwreset.reset.model import RequestFilter, RequestState, ResetRequest
 from pwreset.store import statements as sql
+from pwreset.store import trail
 from pwreset.store.connection import Connection
 from pwreset.store.inserts import insert
 from pwreset.store.rows import Parameters, as_json, micros, request_of
@@ -235,10 +236,16 @@ def delete_old(connection: Connection, before: int, limit: int) -> tuple[int, in
 
 
 def counts(connection: Connection, now: datetime) -> dict[str, int]:
-    """How many are alive; each is a count along an index."""
+    """How many are alive, and how old in whole seconds the oldest of what waits is; each along an index."""
 
     def count(statement: str, parameters: Parameters) -> int:
         return int(connection.execute(statement, parameters).fetchone()[0])
+
+    def age(since: int | None) -> int:
+        return 0 if since is None else max(0, (micros(now) - since) // 1_000_000)
+
+    def oldest(channel: str) -> int:
+        return age(connection.execute(sql.OLDEST_QUEUED, {"channel": channel}).fetchone()[0])
 
     return {
         "live_links": count(sql.COUNT_LIVE_LINKS, {"now": micros(now)}),
@@ -246,4 +253,7 @@ def counts(connection: Connection, now: datetime) -> dict[str, int]:
         "queued_mail": count(sql.COUNT_QUEUED, {"channel": "mail"}),
         "queued_sms": count(sql.COUNT_QUEUED, {"channel": "sms"}),
         "abandoned_deliveries": count(sql.COUNT_ABANDONED, {}),
+        "oldest_mail_seconds": oldest("mail"),
+        "oldest_sms_seconds": oldest("sms"),
+        "unchained_seconds": age(trail.unchained_since(connection)),
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pwreset.reset.ports import Clock
 from pwreset.store import statements
 from pwreset.store.connection import Connection
 from pwreset.store.file import FileLock, connect, connect_reader, is_locked, prepare, set_up_writer
-from pwreset.store.lane import Jobs, Lane, read_each, write_together
+from pwreset.store.lane import Jobs, Lane, Measure, keep_quiet, read_each, write_together
 from pwreset.store.rows import micros
 from pwreset.store.sql import SqlStore
 
@@ -35,25 +36,31 @@ def migrate(path: Path, folder: Traversable | None = None) -> tuple[int, int]:
 class SqliteStore(SqlStore):
     """`pwreset.reset.ports.Store` on SQLite. Built by `open`."""
 
-    def __init__(self, path: Path, clock: Clock, lock: FileLock | None) -> None:
+    def __init__(self, path: Path, clock: Clock, lock: FileLock | None, measure: Measure) -> None:
         self._path = path
         self._lock = lock
         self._inode = path.stat().st_ino
         connection = connect(path)
         set_up_writer(connection)
-        writer = Lane("store-writer", connection, self._write)
+        writer = Lane("store-writer", connection, self._write, measure=partial(measure, "write"))
         super().__init__(
             clock,
             writer=writer,
             carer=writer,
-            readers=[Lane("store-reader", connect_reader(path), read_each)],
-            lister=Lane("store-lister", connect_reader(path), read_each),
+            readers=[Lane("store-reader", connect_reader(path), read_each, measure=partial(measure, "read"))],
+            lister=Lane("store-lister", connect_reader(path), read_each, measure=partial(measure, "list")),
             in_order=True,
         )
 
     @classmethod
     async def open(
-        cls, path: Path, clock: Clock, *, exclusive: bool, migrations: Traversable | None = None
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        exclusive: bool,
+        migrations: Traversable | None = None,
+        measure: Measure = keep_quiet,
     ) -> SqliteStore:
         """Open the store, made or upgraded where needed.
 
@@ -63,7 +70,7 @@ class SqliteStore(SqlStore):
         lock = FileLock(path) if exclusive else None
         try:
             prepare(path, migrations, locked=exclusive)
-            return cls(path, clock, lock)
+            return cls(path, clock, lock, measure)
         except BaseException:
             if lock is not None:
                 lock.close()

@@ -237,6 +237,8 @@ ON CONFLICT (node) DO UPDATE SET number = excluded.number, mark = excluded.mark
 COUNT_LIVE_LINKS = "SELECT count(*) FROM requests WHERE settled_at IS NULL AND expires_at > :now"
 COUNT_CLAIMED_LINKS = "SELECT count(*) FROM requests WHERE state = 'claimed' AND claimed_until > 0"
 COUNT_QUEUED = "SELECT count(*) FROM deliveries WHERE channel = :channel AND settled_at IS NULL"
+# Along the index of what waits, so it takes as long as that is.
+OLDEST_QUEUED = "SELECT min(created_at) FROM deliveries WHERE channel = :channel AND settled_at IS NULL"
 COUNT_ABANDONED = "SELECT count(*) FROM deliveries WHERE state = 'abandoned'"
 
 # A request goes once it is over and nothing of it waits to be sent any more.

@@ -84,6 +84,13 @@ def _unchained(connection: Connection, newest: Block | None) -> list[Row]:
     ).fetchall()
 
 
+def unchained_since(connection: Connection) -> int | None:
+    """The time of the oldest event that no block holds yet, as the store keeps it."""
+    newest = _newest(connection)
+    row = connection.execute(sql.EVENTS_TO_CHAIN, {"last": newest.last if newest else 0, "limit": 1}).fetchone()
+    return None if row is None else int(row[2])
+
+
 def _newest(connection: Connection) -> Block | None:
     return _block(connection.execute(sql.NEWEST_BLOCK, {"node": NODE}).fetchone())
 

@@ -2,6 +2,7 @@
 
 /manag/, /manag        web.manager_endpoint   (a raw endpoint: it is the quick path)
 /healthz, /readyz      web.health
+/metrics               web.scrape
 all else               web.pages, routed by Starlette
 """
 
@@ -26,10 +27,12 @@ from pwreset.web.health import Health, is_alive
 from pwreset.web.manager import as_failure
 from pwreset.web.manager_endpoint import PATHS, ClientGone, ManagerEndpoint, refuse
 from pwreset.web.rpc import INVALID_REQUEST, Failure, internal_error
+from pwreset.web.scrape import PATH as METRICS
+from pwreset.web.scrape import Scrape
 
 REQUEST_ID = b"x-request-id"
 HEALTH = frozenset({"/healthz", "/readyz"})
-OURS = PATHS | HEALTH
+OURS = PATHS | HEALTH | {METRICS}
 NO_ANSWER = 499  # for the log alone: the client hung up before it was answered
 
 log = logs.get("web")
@@ -38,10 +41,14 @@ log = logs.get("web")
 class Application:
     """Everything that is served on one address."""
 
-    def __init__(self, services: Services, health: Health, *, manager: bool, people: bool) -> None:
+    def __init__(
+        self, services: Services, health: Health, *, manager: bool, people: bool, metrics: bool = False
+    ) -> None:
         self._origins = Origins(services.settings.server.trusted_proxies)
         self._health = health
         self._manager = ManagerEndpoint(services, health) if manager else None
+        self._scrape = Scrape(services) if metrics else None
+        self._metrics = services.metrics
         routes: list[BaseRoute] = [*pages.routes(services)] if people else []
         self._router = Router(routes, redirect_slashes=False, default=pages.not_found(services) if people else _nothing)
         self._templates = {id(route.endpoint): _template(route.path) for route in routes if isinstance(route, Route)}
@@ -72,14 +79,15 @@ class Application:
             await request.answer(_apology(scope["path"]))
         finally:
             self._under_way -= 1
-            if self._log.is_enabled_for(logging.INFO):
-                self._tell(scope, request, address)
+            self._tell(scope, request, address)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, address: str, *, safe: bool) -> Answer | None:
         """The answer, or None when the router has sent it."""
         path = scope["path"]
         if path in HEALTH:
             return is_alive() if path == "/healthz" else await self._health.is_ready(address)
+        if path == METRICS and self._scrape is not None and self._scrape.allows(address):
+            return await self._scrape.answer(scope["method"])
         if self._under_way > self._most:
             return _busy(path)
         if path in PATHS:
@@ -97,14 +105,18 @@ class Application:
 
     def _tell(self, scope: Scope, request: _Request, address: str) -> None:
         path = scope["path"]
-        self._log.info(
-            "request",
-            method=scope["method"],
-            path=path if path in OURS else self._templates.get(id(scope.get("endpoint")), "unknown"),
-            status=request.status,
-            milliseconds=round((perf_counter() - request.started) * 1000, 1),
-            address=address,
-        )
+        route = path if path in OURS else self._templates.get(id(scope.get("endpoint")), "unknown")
+        seconds = perf_counter() - request.started
+        self._metrics.answered(route, request.status, seconds)
+        if self._log.is_enabled_for(logging.INFO):
+            self._log.info(
+                "request",
+                method=scope["method"],
+                path=route,
+                status=request.status,
+                milliseconds=round(seconds * 1000, 1),
+                address=address,
+            )
 
 
 class _Request:

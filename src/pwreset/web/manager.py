@@ -55,7 +55,8 @@ class ManagerApi:
                 Method(LIST_REQUESTS.name, _mapped(self.list_requests)),
                 Method(REVOKE_REQUEST.name, _mapped(self.revoke_request)),
                 Method(DISCOVER.name, self.discover),
-            )
+            ),
+            services.metrics.called,
         )
 
     async def send_request(self, raw: object, caller: Caller) -> Outcome:

@@ -107,10 +107,16 @@ _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
+def _tell_nobody(_method: str, _outcome: str) -> None:
+    """Nobody counts."""
+
+
 class Dispatcher(Generic[Context]):
     """Answers bodies with these methods. Names match without regard to letter case."""
 
-    def __init__(self, methods: tuple[Method[Context], ...]) -> None:
+    def __init__(self, methods: tuple[Method[Context], ...], tell: Callable[[str, str], None] = _tell_nobody) -> None:
+        """`tell` is told of each call the method's documented name, or `unknown`, and `ok` or the code of its error."""
+        self._tell = tell
         self._methods: Mapping[str, Method[Context]] = {method.name.casefold(): method for method in methods}
 
     async def answer(self, body: bytes, context: Context) -> Reply:
@@ -132,10 +138,13 @@ class Dispatcher(Generic[Context]):
             return Reply(None)
         try:
             outcome = await self._run(call, context)
+            self._tell(self._known(call), "ok")
             return Reply(_result_body(outcome.result, call.id), outcome.headers)
         except Failure as failure:
+            self._tell(self._known(call), str(failure.code))
             return Reply(error_body(failure, call.id), failure.headers)
         except Exception as error:
+            self._tell(self._known(call), str(INTERNAL_ERROR))
             log.error("method failed", method=self._known(call), exc_info=error)  # noqa: TRY400
             return Reply(error_body(internal_error(), call.id))
 

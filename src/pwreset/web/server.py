@@ -23,10 +23,11 @@ log = logs.get("server")
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where the service listens, once it does: host and port. `manager` is `main`, unless it has its own address."""
+    """Where the service listens, once it does: host and port. What has no address of its own is on `main`."""
 
     main: tuple[str, int]
     manager: tuple[str, int]
+    metrics: tuple[str, int]
     tls: bool
 
 
@@ -45,13 +46,19 @@ async def serve(
     stop = stop or asyncio.Event()
     _raise_file_limit()
     with contextlib.ExitStack() as undo:
-        listeners = _listeners(services, undo)
+        by_part = _listeners(services, undo)
+        listeners = list(by_part.values())
         await _listen(listeners, settings)
         renew = asyncio.Event()
         undo.enter_context(_signals(stop, renew))
         async with _background(_renew(renew, listeners, settings), _tell_time(listeners)):
-            tls = settings.tls_certificate is not None
-            listening = Listening(listeners[0].address, listeners[-1].address, tls=tls)
+            main = by_part["main"]
+            listening = Listening(
+                main=main.address,
+                manager=by_part.get("manager", main).address,
+                metrics=by_part.get("metrics", main).address,
+                tls=settings.tls_certificate is not None,
+            )
             log.info("listening", main=listening.main, manager=listening.manager, tls=listening.tls)
             if on_ready is not None:
                 on_ready(listening)
@@ -60,21 +67,25 @@ async def serve(
             await asyncio.gather(*(listener.stop() for listener in listeners))
 
 
-def _listeners(services: Services, undo: contextlib.ExitStack) -> list[Listener]:
-    """The main address, and the Manager API's own if it has one. Raises StartError."""
+def _listeners(services: Services, undo: contextlib.ExitStack) -> dict[str, Listener]:
+    """The `main` address, and what `manager` and `metrics` have of their own. Raises StartError."""
     health = Health(services)
-    own, client_ca = services.settings.manager_api.bind, services.settings.manager_api.client_ca
-    main = Application(services, health, manager=own is None, people=True)
-    plan = [(services.settings.server.bind, main, client_ca if own is None else None)]
+    settings = services.settings
+    own, figures, client_ca = settings.manager_api.bind, settings.metrics.bind, settings.manager_api.client_ca
+    main = Application(services, health, manager=own is None, people=True, metrics=figures is None)
+    plan = {"main": (settings.server.bind, main, client_ca if own is None else None)}
     if own is not None:
-        plan.append((own, Application(services, health, manager=True, people=False), client_ca))
-    listeners = []
-    for bind, app, asked_for in plan:
+        plan["manager"] = own, Application(services, health, manager=True, people=False), client_ca
+    if figures is not None:
+        plan["metrics"] = figures, _figures_alone(services), None
+    listeners = {}
+    for part, (bind, app, asked_for) in plan.items():
         listening = open_socket(bind)
         undo.callback(listening.close)
-        if not is_loopback(listening):
-            _refuse_plain_http(bind, services.settings.server)
-        listeners.append(Listener(listening, app, services.settings.server, asked_for))
+        # Figures may go in the clear: no secret stands in them, and none comes with the request for them.
+        if part != "metrics" and not is_loopback(listening):
+            _refuse_plain_http(bind, settings.server)
+        listeners[part] = Listener(listening, app, settings.server, asked_for)
     return listeners
 
 
@@ -83,6 +94,28 @@ async def _listen(listeners: list[Listener], settings: Server) -> None:
     contexts = [server_context(settings, listener.client_ca) for listener in listeners]
     for listener, context in zip(listeners, contexts, strict=True):
         await listener.listen(context)
+
+
+def _figures_alone(services: Services) -> Application:
+    return Application(services, Health(services), manager=False, people=False, metrics=True)
+
+
+@contextlib.asynccontextmanager
+async def metrics_served(services: Services) -> AsyncIterator[tuple[str, int] | None]:
+    """`/metrics` alone on `metrics.worker_bind`, if it is set; where it listens. Raises StartError."""
+    bind, settings = services.settings.metrics.worker_bind, services.settings.server
+    if bind is None:
+        yield None
+        return
+    with contextlib.closing(open_socket(bind)) as listening:
+        listener = Listener(listening, _figures_alone(services), settings)
+        await _listen([listener], settings)
+        try:
+            async with _background(_tell_time([listener])):
+                log.info("listening", metrics=listener.address)
+                yield listener.address
+        finally:
+            await listener.stop()
 
 
 def _refuse_plain_http(bind: str, server: Server) -> None:
