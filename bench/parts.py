@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from bench.links import fill
 from bench.load import Plan
 from bench.outbox import carry
 from bench.processes import Measured, helper, measure, memory_megabytes
+from bench.public import SETTINGS, timed, told
 from bench.report import Report, line
 from tests.servers.service import Service, merge, running
 from tests.servers.settings import lab_settings
-from tests.servers.slapd import LabSlapd
+from tests.servers.slapd import PROTECTED_DN, LabSlapd, LoadNames
 
 BATCH = 1000
+ASKS = 200
 # What counts as load here would be refused as abuse: the same person again and again, all from one address.
 NO_LIMITS = {
     "limits": {
@@ -286,6 +289,35 @@ def bulk(bench: Bench) -> None:
                 bench.report.note(f"{bench.people:,} people by {way}, {store}: memory at its highest, MB", sent.memory)
 
 
+def public(bench: Bench) -> None:
+    """The public page: whether the time of an answer tells who was asked for. 200 samples of each class."""
+    slapd = bench.slapd
+    names = {
+        "unknown": (f"nobody{number}" for number in count(1)),
+        "known": (LoadNames(bench.people)[number] for number in count(bench.first())),
+        "disabled": iter([slapd.add_person(pwdAccountLockedTime="000001010000Z") for _ in range(ASKS)]),
+        "protected": iter(protected := [slapd.add_person() for _ in range(ASKS)]),
+        "without address": iter([slapd.add_person(mail=None, mobile=None) for _ in range(ASKS)]),
+        "limited": repeat("nobody"),
+    }
+    slapd.add_members(PROTECTED_DN, *map(slapd.dn, protected))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        nowhere, mute = "127.0.0.1:1", f"127.0.0.1:{silent.getsockname()[1]}"
+        places: dict[str, dict[str, Any]] = {
+            "all is well": {},
+            "the relay is down": {"mail": {"url": f"smtp://{nowhere}?starttls=off"}},
+            "the relay hangs": {"mail": {"url": f"smtp://{mute}?starttls=off"}},
+            "the directory is down": {"domains": {"EXAMPLE": {"uris": [f"ldaps://{nowhere}"]}}},
+            "the directory hangs": {"domains": {"EXAMPLE": {"uris": [f"ldaps://{mute}"]}}},
+        }
+        for place, more in places.items():
+            switched = {"public": SETTINGS, "domains": {"EXAMPLE": {"public": True}}}
+            with running(bench.service(more=merge(switched, more))) as service:
+                classes = names if not more else {name: names[name] for name in ("unknown", "known")}
+                timed(service, {"unknown": names["unknown"]}, ASKS // 4)  # connections and caches are there before
+                told(bench.report.note, place, timed(service, classes, ASKS), "unknown")
+
+
 PARTS: dict[str, Callable[[Bench], None]] = {
     "start": start,
     "none": none,
@@ -298,4 +330,5 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "worker": worker,
     "bulk": bulk,
     "postgres": postgres,
+    "public": public,
 }

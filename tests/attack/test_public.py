@@ -404,9 +404,7 @@ async def test_names_that_are_none_are_told_without_being_looked_at(world: Pages
 
 async def offered(world: PagesWorld, **headers: str) -> tuple[httpx2.AsyncClient, dict[str, str], str]:
     """A browser before the page of a link that has expired: the form's fields, and the link's id."""
-    token, request = await world.link()
-    kept = world.keys.bind(type(request)(**{**_fields(request), "sent_to": (Recipient(Channel.MAIL, JANE.mails[0]),)}))
-    world.store.requests[request.id] = kept
+    token, request = await world.link(sent_to=(Recipient(Channel.MAIL, JANE.mails[0]),))
     world.clock.advance(timedelta(days=2))
     browser = world.browser(**headers)
     page = await browser.get((await browser.get(f"/r/{token.reveal()}")).headers["location"])
@@ -415,10 +413,6 @@ async def offered(world: PagesWorld, **headers: str) -> tuple[httpx2.AsyncClient
         name: page.text.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("link", "form_token")
     }
     return browser, fields, request.id
-
-
-def _fields(request: Any) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in request.__slots__}
 
 
 async def test_an_expired_link_is_renewed_by_its_page_s_button(world: PagesWorld) -> None:

@@ -14,11 +14,13 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 from starlette.types import ASGIApp
 
+from pwreset.reset.model import Channel, Recipient
 from pwreset.reset.tokens import new_token
 from pwreset.settings import BrandSettings
 from tests.browser.conftest import Site, browsing, fill_in
 from tests.fakes.directory import Weather
 from tests.fakes.pages import GOOD_PASSWORD, JANE, PagesWorld, settings_with
+from tests.fakes.public import switch_on
 from tests.servers.https import https
 
 pytestmark = pytest.mark.browser
@@ -194,6 +196,54 @@ async def not_me_too_old(page: Page, site: Site) -> None:
     await _press(page)
 
 
+async def home_with_public_page(page: Page, site: Site) -> None:
+    switch_on(site.world, "EXAMPLE")
+    await home(page, site)
+
+
+async def forgot(page: Page, site: Site) -> None:
+    switch_on(site.world, "EXAMPLE")
+    await page.goto(f"{site.address}/forgot")
+
+
+async def forgot_of_several(page: Page, site: Site) -> None:
+    switch_on(site.world, "EXAMPLE", "OTHER")
+    await page.goto(f"{site.address}/forgot")
+
+
+async def forgot_nothing_entered(page: Page, site: Site) -> None:
+    await forgot_of_several(page, site)
+    await page.fill("#name", " ")
+    await _press(page)
+
+
+async def forgot_too_long_open(page: Page, site: Site) -> None:
+    await forgot(page, site)
+    site.world.clock.advance(timedelta(hours=1))
+    # The page's own script would send it with a proof that is too old; without scripts there is none to be so.
+    await page.evaluate("document.getElementById('proof').value = 'too old'")
+    await page.fill("#name", "jane.doe@example.org")
+    await _press(page)
+
+
+async def forgot_sent(page: Page, site: Site) -> None:
+    await forgot(page, site)
+    await page.fill("#name", "jane.doe@example.org")
+    await _press(page)
+
+
+async def link_expired_to_renew(page: Page, site: Site) -> None:
+    switch_on(site.world, "EXAMPLE")
+    token, _ = await site.world.link(sent_to=(Recipient(Channel.MAIL, JANE.mails[0]),))
+    site.world.clock.advance(timedelta(days=2))
+    await page.goto(site.link(token))
+
+
+async def link_renewed(page: Page, site: Site) -> None:
+    await link_expired_to_renew(page, site)
+    await _press(page)
+
+
 STEPS: list[Step] = [
     home,
     form,
@@ -223,6 +273,14 @@ STEPS: list[Step] = [
     not_me_done,
     not_me_again,
     not_me_too_old,
+    home_with_public_page,
+    forgot,
+    forgot_of_several,
+    forgot_nothing_entered,
+    forgot_too_long_open,
+    forgot_sent,
+    link_expired_to_renew,
+    link_renewed,
 ]
 
 # What these show is there with JavaScript only.

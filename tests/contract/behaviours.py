@@ -35,6 +35,8 @@ BEHAVIOURS = (
         (
             "a_person_is_found_by_login_without_regard_to_letter_case",
             "a_person_is_found_by_full_name_with_its_spaces",
+            "a_person_is_found_by_mail_address_only_where_that_is_asked_for",
+            "a_mail_address_that_two_people_have_is_ambiguous",
             "the_user_is_as_the_entry_says",
             "an_unknown_name_is_unknown",
             "a_name_that_two_people_share_is_ambiguous",

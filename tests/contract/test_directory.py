@@ -117,6 +117,22 @@ async def test_a_person_is_found_by_full_name_with_its_spaces(lab: DirectoryLab)
     assert (await lab.directory().find(name)).login == uid
 
 
+async def test_a_person_is_found_by_mail_address_only_where_that_is_asked_for(lab: DirectoryLab) -> None:
+    directory, address = lab.directory(login_attributes=("cn",)), f"{uuid4()}@example.org"
+    uid = lab.add_person(mail=(address,))
+    assert (await directory.find(address.upper(), or_mail=True)).dn == lab.dn(uid)
+    with pytest.raises(UserUnknown):
+        await directory.find(address)
+
+
+async def test_a_mail_address_that_two_people_have_is_ambiguous(lab: DirectoryLab) -> None:
+    directory, address = lab.directory(login_attributes=("cn",)), f"{uuid4()}@example.org"
+    for _ in range(2):
+        lab.add_person(mail=(address,))
+    with pytest.raises(UserAmbiguous):
+        await directory.find(address, or_mail=True)
+
+
 async def test_people_are_found_by_a_filter_with_their_login_names(lab: DirectoryLab) -> None:
     directory, name = lab.directory(), f"Filter {uuid4()}"
     wanted = {lab.add_person(name=f"{name} {number}") for number in range(3)}

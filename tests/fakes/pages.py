@@ -17,7 +17,7 @@ from pwreset.delivery.messages import TemplateMessages
 from pwreset.delivery.seal import AesGcmSealer
 from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
-from pwreset.reset.model import AccountState, Channel, DeliveryMode, Origin, ResetRequest, User
+from pwreset.reset.model import AccountState, Channel, DeliveryMode, Origin, Recipient, ResetRequest, User
 from pwreset.reset.pace import Quota
 from pwreset.reset.ports import Transport
 from pwreset.reset.services import Services
@@ -131,7 +131,9 @@ class PagesWorld:
         )
         self.app: ASGIApp = Router([*pages.routes(self.services)], default=pages.not_found(self.services))
 
-    async def link(self, user: User = JANE, hours: int = 24) -> tuple[Secret, ResetRequest]:
+    async def link(
+        self, user: User = JANE, hours: int = 24, sent_to: tuple[Recipient, ...] = ()
+    ) -> tuple[Secret, ResetRequest]:
         """A link that is good now, and its record."""
         token = new_token()
         now = self.clock.now()
@@ -151,7 +153,7 @@ class PagesWorld:
                 created_at=now,
                 expires_at=now + timedelta(hours=hours),
                 password_mark=user.password_mark,
-                sent_to=(),
+                sent_to=sent_to,
             )
         )
         await self.store.add(request, [], [], supersede=False)

@@ -33,6 +33,14 @@ def public_world(
     return PagesWorld(msgspec.structs.replace(settings, domains=switched))
 
 
+def switch_on(world: PagesWorld, *names: str) -> None:
+    """Have the public page in these domains from now on, under the address of EXAMPLE."""
+    domains, settings = world.settings.domains, world.settings
+    for name in names:
+        domains[name] = msgspec.structs.replace(domains[name], public=True, public_url=None)
+    msgspec.structs.force_setattr(settings, "public", msgspec.structs.replace(settings.public, captcha_rounds=1))
+
+
 def challenge_in(page: httpx2.Response | str) -> dict[str, Any]:
     """The challenge that a form carries."""
     found = CHALLENGE.search(page if isinstance(page, str) else page.text)
