@@ -1,4 +1,37 @@
-"""Attacks on people's pages from outside."""
+"""Attacks on people's pages from outside: rules 2, 5, 6, 7, 15, 20 to 23 of SECURITY.md.
+
+Defences that were switched off by hand, one at a time, and which test turned red:
+
+- web/pages.py, the form is shown and the link revoked: test_a_scanner_that_opens_everything_spends_nothing
+- web/door.py and web/forms.py, a query with a password is taken as a POST, its origin unchecked:
+  test_the_form_cannot_be_sent_by_get
+- web/pages.py, the redirect looks the token up: test_opening_a_link_does_not_tell_whether_it_exists
+- web/pages.py, the form token is not compared; reset/tokens.py, any of its length is right:
+  test_the_form_of_another_link_sets_no_password, test_a_guessed_form_token_sets_no_password
+- web/pages.py, the origin is not compared; web/security.py, `null` is ours, a neighbour host is, no header at all is,
+  http is as good as https: test_a_form_sent_from_elsewhere_sets_no_password
+- web/security.py, a cookie is good for every tab: test_the_cookie_of_one_tab_opens_no_other
+- web/door.py, every host serves every domain: test_a_link_opened_under_another_domain_s_host_is_unknown;
+  web/pages.py, when a form is sent: test_a_form_sent_to_another_domain_s_host_sets_no_password
+- web/door.py, redirects name the asked host: test_a_planted_host_is_in_no_page_and_no_redirect; they go where the query
+  says: test_no_redirect_target_comes_from_the_request
+- reset/redeem.py, a revoked link is told as used: test_unknown_and_revoked_links_look_alike_to_the_byte
+- web/pages.py, a malformed token is told as no page: test_a_malformed_token_looks_like_an_unknown_one
+- reset/redeem.py, a row need not be ours: test_a_row_written_by_somebody_else_is_no_link
+- web/security.py, the cookie is there for scripts, lives for a day, has no `__Host-`:
+  test_the_cookie_is_out_of_reach_of_scripts_and_of_other_hosts
+- web/pages.py, the token's cookie is kept after success, or on dead links:
+  test_success_and_dead_links_delete_the_token_s_cookie
+- web/pages.py, token and password in a header after success: test_what_is_kept_after_success_is_no_secret
+- web/door.py, no headers; web/security.py, frames for all, inline styles, pages kept; web/pages.py, a Referer with links;
+  web/door.py, none with forms: test_every_page_carries_the_guarding_headers
+- web/pages.py, the token in the redirect's address: test_the_redirect_that_drops_the_token_leaks_it_nowhere; in the form:
+  test_the_token_is_in_no_body_and_no_header_but_its_cookie; in the log, and web/door.py, the words of an exception:
+  test_tokens_and_passwords_are_in_no_log_line
+- web/render.py, no escaping: test_a_name_in_the_directory_is_no_markup
+- web/forms.py, no end of a body: test_a_body_without_end_is_cut
+- reset/redeem.py, tries without end: test_guessing_with_one_link_is_limited
+"""
 
 from __future__ import annotations
 
@@ -255,6 +288,9 @@ async def test_success_and_dead_links_delete_the_token_s_cookie(world: PagesWorl
     deleted = sent.headers.get_list("set-cookie")[0]
     assert "Max-Age=0" in deleted
     assert "Secure" in deleted
+    assert not any(token.reveal() in (cookie.value or "") for cookie in browser.cookies.jar)
+    again = await open_link(browser, token)
+    assert (again.status_code, "Max-Age=0" in again.headers["set-cookie"]) == (410, True)
     assert not any(token.reveal() in (cookie.value or "") for cookie in browser.cookies.jar)
 
 

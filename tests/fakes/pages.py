@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -91,11 +92,16 @@ def settings_with(public_url: str = HERE, changes: Mapping[str, Any] | None = No
 
 
 class BuggyDirectory(FakeDirectory):
-    """A directory whose adapter may have a bug."""
+    """A directory whose adapter may have a bug. Others get their turn while it is asked, as with a real one."""
 
     bug = ""
 
+    async def find_by_id(self, user_id: str) -> User:
+        await asyncio.sleep(0)
+        return await super().find_by_id(user_id)
+
     async def set_password(self, user: User, password: Secret) -> None:
+        await asyncio.sleep(0)
         if self.bug:
             raise RuntimeError(self.bug)
         await super().set_password(user, password)
@@ -115,6 +121,7 @@ class PagesWorld:
         for user in (JANE, JOHN, OTTO):
             if user.domain in self.directories:
                 self.directories[user.domain].add(user, OLD_PASSWORD)
+        self.transports: dict[Channel, Transport] = {}
         self.counters = MemoryCounters()
         self.transports: dict[Channel, Transport] = {}
         self.services = Services(

@@ -1,4 +1,12 @@
-"""Pages in a frame: for origins that the domain lists, without head and foot, all the way."""
+"""Pages in a frame: for origins that the domain lists, without head and foot, all the way.
+
+Defences that were switched off by hand, one at a time, and which test turned red:
+
+- web/door.py, pages are for a frame without being asked for so: test_without_being_asked_for_so_no_page_can_be_framed;
+  whatever the wish says: test_any_other_wish_is_none
+- web/door.py, the origins of all domains of the host count for each: test_the_portal_of_one_domain_frames_no_form_of_another_under_the_same_address
+- web/security.py, frames for all: test_a_domain_that_lists_no_origin_is_framed_by_nobody
+"""
 
 from __future__ import annotations
 
