@@ -123,7 +123,6 @@ class PagesWorld:
                 self.directories[user.domain].add(user, OLD_PASSWORD)
         self.transports: dict[Channel, Transport] = {}
         self.counters = MemoryCounters()
-        self.transports: dict[Channel, Transport] = {}
         self.services = Services(
             configuration=Configuration(self.settings, Path("pwreset.toml")),
             clock=self.clock,
