@@ -490,6 +490,17 @@ class PasswordsDiffer(PwresetError):
         super().__init__("The two passwords are not the same")
 
 
+class ChangeRefused(PwresetError):
+    """One and the same answer on the page `/change`, whoever was named there and whatever is not right."""
+
+    family = Family.PASSWORD
+    reason = "change-refused"
+    meaning = "On the page for a change: unknown user name, wrong password, a protected or disabled account, or too many failures: deliberately one answer."
+
+    def __init__(self) -> None:
+        super().__init__("The user name or the password is not right")
+
+
 class WriteDenied(PwresetError):
     """The directory does not let our service account write this person's password. Trying again will not help."""
 

@@ -63,7 +63,7 @@ class Metric(Enum):
     PASSWORDS = Declared(
         Kind.COUNTER,
         "pwreset_passwords",
-        "New passwords that came with a link. `outcome` is `set`, `refused` (by a rule), `unclear` (the directory's answer was lost; when it turns out later that the password was set, `set` is counted too) or `failed`; `reason` is the word of the errors.",
+        "New passwords that came with a link or by `/change`. `outcome` is `set`, `refused` (by a rule), `unclear` (the directory's answer was lost; when it turns out later that the password was set, `set` is counted too) or `failed`; `reason` is the word of the errors.",
         ("domain", "outcome", "reason"),
     )
     DELIVERIES = Declared(

@@ -302,7 +302,7 @@ async def test_what_is_kept_after_success_is_no_secret(world: PagesWorld) -> Non
     assert GOOD_PASSWORD not in str(sent.headers)
 
 
-EVERY_PAGE = ["/", "/r/x", "/reset/0123456789abcdef", "/done/x", "/nowhere"]
+EVERY_PAGE = ["/", "/r/x", "/reset/0123456789abcdef", "/done/x", "/change", "/change/done/x", "/nowhere"]
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE)

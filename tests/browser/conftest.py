@@ -108,5 +108,11 @@ async def fill_in(page: Page, password: str, repeat: str | None = None) -> None:
     await page.fill("#repeat", password if repeat is None else repeat)
 
 
+async def fill_in_change(page: Page, username: str, present: str, new: str, repeat: str | None = None) -> None:
+    await page.fill("#username", username)
+    await page.fill("#present", present)
+    await fill_in(page, new, repeat)
+
+
 def path_of(page: Page) -> str:
     return urlsplit(page.url).path

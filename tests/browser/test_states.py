@@ -17,9 +17,9 @@ from starlette.types import ASGIApp
 from pwreset.reset.model import Channel, Recipient
 from pwreset.reset.tokens import new_token
 from pwreset.settings import BrandSettings
-from tests.browser.conftest import Site, browsing, fill_in
+from tests.browser.conftest import Site, browsing, fill_in, fill_in_change
 from tests.fakes.directory import Weather
-from tests.fakes.pages import GOOD_PASSWORD, JANE, PagesWorld, settings_with
+from tests.fakes.pages import GOOD_PASSWORD, JANE, OLD_PASSWORD, PagesWorld, settings_with
 from tests.fakes.public import switch_on
 from tests.servers.https import https
 
@@ -244,6 +244,60 @@ async def link_renewed(page: Page, site: Site) -> None:
     await _press(page)
 
 
+async def change(page: Page, site: Site) -> None:
+    await page.goto(f"{site.address}/change")
+
+
+async def change_typing(page: Page, site: Site) -> None:
+    await change(page, site)
+    await fill_in_change(page, "jdoe", OLD_PASSWORD, OLD_PASSWORD)
+    await page.click("#reveal")
+
+
+async def _change(page: Page, site: Site, present: str, new: str, repeat: str | None = None) -> None:
+    await change(page, site)
+    await fill_in_change(page, "jdoe", present, new, repeat)
+    async with page.expect_navigation():
+        await page.click("#submit")
+
+
+async def change_refused(page: Page, site: Site) -> None:
+    await _change(page, site, "wrong", GOOD_PASSWORD)
+
+
+async def change_broken(page: Page, site: Site) -> None:
+    await _change(page, site, OLD_PASSWORD, "jane")
+
+
+async def change_differ(page: Page, site: Site) -> None:
+    await _change(page, site, OLD_PASSWORD, GOOD_PASSWORD, "another")
+
+
+async def change_throttled(page: Page, site: Site) -> None:
+    for _ in range(4):
+        await change_refused(page, site)
+
+
+async def change_unavailable(page: Page, site: Site) -> None:
+    site.world.weather(Weather.DOWN)
+    await _change(page, site, OLD_PASSWORD, GOOD_PASSWORD)
+
+
+async def change_unclear(page: Page, site: Site) -> None:
+    site.world.weather(Weather.CUT_BEFORE_WRITING)
+    await _change(page, site, OLD_PASSWORD, GOOD_PASSWORD)
+
+
+async def change_busy(page: Page, site: Site) -> None:
+    await change_unclear(page, site)
+    site.world.weather(Weather.FINE)
+    await _change(page, site, OLD_PASSWORD, GOOD_PASSWORD)
+
+
+async def changed(page: Page, site: Site) -> None:
+    await _change(page, site, OLD_PASSWORD, GOOD_PASSWORD)
+
+
 STEPS: list[Step] = [
     home,
     form,
@@ -281,10 +335,20 @@ STEPS: list[Step] = [
     forgot_sent,
     link_expired_to_renew,
     link_renewed,
+    change,
+    change_typing,
+    change_refused,
+    change_broken,
+    change_differ,
+    change_throttled,
+    change_unavailable,
+    change_unclear,
+    change_busy,
+    changed,
 ]
 
 # What these show is there with JavaScript only.
-NEED_SCRIPT: list[Step] = [typed, suggested]
+NEED_SCRIPT: list[Step] = [typed, suggested, change_typing]
 
 
 @pytest.mark.parametrize("look", LOOKS)

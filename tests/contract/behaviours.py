@@ -140,7 +140,7 @@ BEHAVIOURS = (
     ),
     Behaviour(
         "The old password is over at once",
-        ("the_old_password_is_over",),
+        ("the_old_password_is_over", "after_a_change_the_old_password_is_over"),
         instead=("an_old_password_that_still_binds_is_no_failed_change",),
         note="Active Directory lets the old password bind for an hour; it is no sign of a failed change",
         windows=NOT,
@@ -182,6 +182,50 @@ BEHAVIOURS = (
         instead=("a_change_soon_after_another_is_taken_where_resets_are_not_held_to_the_age",),
         note="Samba as for the history; FreeIPA's does not hold for a password that another one has set",
         freeipa=NOT,
+        others=NOT,
+    ),
+    Behaviour(
+        "Whoever knows the password changes it as himself; whoever does not changes nothing",
+        (
+            "whoever_knows_the_old_password_changes_it",
+            "a_change_goes_with_all_of_unicode_and_256_characters",
+            "a_change_needs_no_right_of_the_service_account_to_write",
+            "whoever_does_not_know_the_old_password_changes_nothing",
+            "a_password_that_was_replaced_changes_nothing_although_it_may_still_bind",
+            "a_change_shows_in_the_marks",
+        ),
+    ),
+    Behaviour(
+        "A change is held to length and minimum age, on every directory",
+        ("a_change_is_held_to_the_length", "a_change_is_held_to_the_minimum_age"),
+        others=NOT,
+    ),
+    Behaviour(
+        "A change is held to the history, and the page says so",
+        ("a_change_is_held_to_the_history",),
+        instead=("a_change_is_held_to_the_history_although_the_directory_does_not_tell_it_from_its_quality_check",),
+        note="Active Directory holds a change to its history, and has one code for that and for its own password "
+        "filters: people are told that it is either",
+        windows=NOT,
+        others=NOT,
+    ),
+    Behaviour(
+        "A password that must be changed or has expired is changed with it, and is good again",
+        (
+            "whoever_must_change_the_password_does_and_need_not_again",
+            "whose_password_has_expired_changes_it_and_it_is_good_again",
+            "an_expired_password_that_is_wrong_changes_nothing",
+            "an_expired_password_is_not_changed_to_one_too_short",
+        ),
+        others=NOT,
+        note="Where the directory lets nobody in with it, the service account writes the new one, under the rules for a reset",
+    ),
+    Behaviour(
+        "A locked or disabled account's password is not changed by whoever knows it",
+        (
+            "a_locked_account_stays_locked_whatever_password_is_given",
+            "a_disabled_account_s_password_is_not_changed",
+        ),
         others=NOT,
     ),
     Behaviour(

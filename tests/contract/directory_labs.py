@@ -24,6 +24,7 @@ class DirectoryLab(Protocol):
 
     # What this kind of server does; what others do instead has tests of its own.
     holds_resets_to_history: ClassVar[bool]  # and to the minimum age
+    tells_history: ClassVar[bool]  # apart from the quality check
     ends_old_passwords: ClassVar[bool]
     is_real: ClassVar[bool]
 
@@ -120,6 +121,7 @@ class FakeLab:
     """The one in memory."""
 
     holds_resets_to_history: ClassVar[bool] = True
+    tells_history: ClassVar[bool] = True
     ends_old_passwords: ClassVar[bool] = True
     is_real: ClassVar[bool] = False
 

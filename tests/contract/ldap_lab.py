@@ -49,6 +49,7 @@ class LdapLab(Generic[S]):
     """A real server in the contract's words; what it does otherwise than other servers is said by the traits."""
 
     holds_resets_to_history: ClassVar[bool] = True
+    tells_history: ClassVar[bool] = True
     ends_old_passwords: ClassVar[bool] = True
     is_real: ClassVar[bool] = True
     people: ClassVar[str]

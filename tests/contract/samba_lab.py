@@ -15,6 +15,7 @@ class SambaLab(LdapLab[LabSamba]):
 
     # A reset by a service account is held to length and complexity only; and the old password binds for an hour more.
     holds_resets_to_history = False
+    tells_history = False
     ends_old_passwords = False
     people = lab.PEOPLE
     branches = lab.BRANCH, lab.OTHER

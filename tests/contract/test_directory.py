@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from pwreset.errors import (
+    ChangeRefused,
     FilterInvalid,
     PasswordRefused,
     UserAmbiguous,
@@ -32,6 +33,7 @@ from tests.servers.crowd import CROWD
 from tests.servers.slapd import MANAGERS_DN, PEOPLE, SERVICE_DN, SERVICES, password_of
 
 NEW = Secret("Seven quiet lanterns, at 9")  # complex enough for every server
+NEXT = Secret("Eight louder fanfares, at 10")
 HOSTILE_NAMES = (
     "*",
     "p*",
@@ -722,6 +724,149 @@ async def test_many_changes_of_one_person_at_once_all_end_well(lab: DirectoryLab
     passwords = [Secret(f"one of many passwords, number {number}") for number in range(10)]
     await asyncio.gather(*(directory.set_password(user, password) for password in passwords))
     assert not lab.accepts(uid, password_of(uid))
+
+
+# --- changing the password as the person ---
+
+
+async def refusal_of_change(directory: Directory, uid: str, old: str, new: str) -> tuple[object, ...]:
+    user = await directory.find(uid)
+    with pytest.raises(PasswordRefused) as caught:
+        await directory.change_own_password(user, Secret(old), Secret(new))
+    return caught.value.rules
+
+
+async def test_whoever_knows_the_old_password_changes_it(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.change_own_password(await directory.find(uid), Secret(password_of(uid)), NEW)
+    assert lab.accepts(uid, NEW.reveal())
+
+
+@only(ends_old_passwords=True)
+async def test_after_a_change_the_old_password_is_over(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.change_own_password(await directory.find(uid), Secret(password_of(uid)), NEW)
+    assert not lab.accepts(uid, password_of(uid))
+
+
+async def test_a_change_goes_with_all_of_unicode_and_256_characters(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    first, second = (Secret((f"Naïve パスワード {sign} " * 20)[:256]) for sign in "🦊🦉")
+    user = await directory.find(uid)
+    await directory.change_own_password(user, Secret(password_of(uid)), first)
+    await directory.change_own_password(user, first, second)
+    assert await directory.bind(lab.dn(uid), second) is BindOutcome.RIGHT
+
+
+async def test_a_change_needs_no_right_of_the_service_account_to_write(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person(writable=False)
+    await directory.change_own_password(await directory.find(uid), Secret(password_of(uid)), NEW)
+    assert lab.accepts(uid, NEW.reveal())
+
+
+@pytest.mark.parametrize("old", ["wrong", "", "\0", "\ud800"], ids=ascii)
+async def test_whoever_does_not_know_the_old_password_changes_nothing(lab: DirectoryLab, old: str) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    with pytest.raises(ChangeRefused):
+        await directory.change_own_password(await directory.find(uid), Secret(old), NEW)
+    assert lab.accepts(uid, password_of(uid))
+
+
+async def test_a_password_that_was_replaced_changes_nothing_although_it_may_still_bind(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    await directory.change_own_password(user, Secret(password_of(uid)), NEW)
+    with pytest.raises(ChangeRefused):
+        await directory.change_own_password(user, Secret(password_of(uid)), NEXT)
+    assert lab.accepts(uid, NEW.reveal())
+
+
+async def test_a_change_is_held_to_the_length(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    assert await refusal_of_change(directory, uid, password_of(uid), "short") == (Rule(RuleCode.MIN_LENGTH, 8),)
+    assert lab.accepts(uid, password_of(uid))
+
+
+@only(tells_history=True)
+async def test_a_change_is_held_to_the_history(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    await directory.change_own_password(await directory.find(uid), Secret(password_of(uid)), NEW)
+    refused = await refusal_of_change(directory, uid, NEW.reveal(), password_of(uid))
+    assert refused == (Rule(RuleCode.HISTORY, 5),)
+    assert lab.accepts(uid, NEW.reveal())
+
+
+@only(tells_history=False)
+async def test_a_change_is_held_to_the_history_although_the_directory_does_not_tell_it_from_its_quality_check(
+    lab: DirectoryLab,
+) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    user = await directory.find(uid)
+    await directory.change_own_password(user, Secret(password_of(uid)), NEW)
+    await directory.change_own_password(user, NEW, NEXT)
+    refused = await refusal_of_change(directory, uid, NEXT.reveal(), NEW.reveal())
+    assert refused == (Rule(RuleCode.WEAK_OR_USED),)
+    assert lab.accepts(uid, NEXT.reveal())
+
+
+async def test_a_change_is_held_to_the_minimum_age(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person(policy="strict")
+    refused = await refusal_of_change(directory, uid, password_of(uid), NEW.reveal())
+    assert refused == (Rule(RuleCode.TOO_YOUNG, 60),)
+
+
+@pytest.mark.parametrize("must_change", ["clear", "keep"])
+async def test_whoever_must_change_the_password_does_and_need_not_again(lab: DirectoryLab, must_change: str) -> None:
+    directory, uid = lab.directory(must_change=must_change), lab.add_person()
+    lab.demand_change(uid)
+    await directory.change_own_password(await directory.find(uid), Secret(password_of(uid)), NEW)
+    assert await directory.bind(lab.dn(uid), NEW) is BindOutcome.RIGHT
+
+
+async def test_whose_password_has_expired_changes_it_and_it_is_good_again(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    lab.expire(uid)
+    await directory.change_own_password(await directory.find(uid), Secret(password_of(uid)), NEW)
+    assert await directory.bind(lab.dn(uid), NEW) is BindOutcome.RIGHT
+
+
+async def test_an_expired_password_that_is_wrong_changes_nothing(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    lab.expire(uid)
+    with pytest.raises(ChangeRefused):
+        await directory.change_own_password(await directory.find(uid), Secret("wrong"), NEW)
+    assert await directory.bind(lab.dn(uid), Secret(password_of(uid))) is BindOutcome.EXPIRED
+
+
+async def test_an_expired_password_is_not_changed_to_one_too_short(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    lab.expire(uid)
+    assert await refusal_of_change(directory, uid, password_of(uid), "short") == (Rule(RuleCode.MIN_LENGTH, 8),)
+
+
+async def test_a_locked_account_stays_locked_whatever_password_is_given(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    lab.lock_by_failures(uid)
+    user = await directory.find(uid)
+    with pytest.raises(UserLocked):
+        await directory.change_own_password(user, Secret(password_of(uid)), NEW)
+    assert (await directory.find(uid)).state is AccountState.LOCKED
+
+
+async def test_a_disabled_account_s_password_is_not_changed(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    lab.lock_by_administrator(uid)
+    with pytest.raises(UserDisabled):
+        await directory.change_own_password(await directory.find(uid), Secret(password_of(uid)), NEW)
+
+
+async def test_a_change_shows_in_the_marks(lab: DirectoryLab) -> None:
+    directory, uid = lab.directory(), lab.add_person()
+    before = await directory.find(uid)
+    await directory.change_own_password(before, Secret(password_of(uid)), NEW)
+    after = await directory.find_by_id(before.id)
+    assert before.entry_mark != after.entry_mark
+    assert await directory.took(before, NEW)
 
 
 # --- health ---

@@ -15,6 +15,7 @@ from itertools import count
 from pwreset.directory.entries import LOGIN_ATTRIBUTES
 from pwreset.directory.names import is_below, read_dn
 from pwreset.errors import (
+    ChangeRefused,
     DirectoryMisconfigured,
     DirectoryUnavailable,
     FilterInvalid,
@@ -213,6 +214,23 @@ class FakeDirectory:
             raise OutcomeUnclear
         person.must_change = person.must_change and self._settings.must_change == "keep"
         self._store(person, password.reveal())
+        if self.tree.weather is Weather.ANSWERS_LOST:
+            raise OutcomeUnclear
+
+    async def change_own_password(self, user: User, old: Secret, new: Secret) -> None:
+        person = self._person(user.id)
+        if person.user.state is AccountState.DISABLED:
+            raise UserDisabled
+        if person.user.state is AccountState.LOCKED:
+            raise UserLocked
+        if await self.bind(person.user.dn, old) is BindOutcome.WRONG:
+            raise ChangeRefused
+        if broken := self._broken(person, new.reveal()):
+            raise PasswordRefused(broken)
+        if self.tree.weather is Weather.CUT_BEFORE_WRITING:
+            raise OutcomeUnclear
+        person.must_change = False
+        self._store(person, new.reveal())
         if self.tree.weather is Weather.ANSWERS_LOST:
             raise OutcomeUnclear
 

@@ -36,6 +36,8 @@ OTHER_HERE = "https://reset.other.example"
 GOOD_PASSWORD = "seven quiet lanterns by the harbour"
 OLD_PASSWORD = "an old but perfectly long password"
 
+PROTECTED = "cn=protected,dc=example,dc=org"
+
 JANE = User(
     id="6a1c7a3e-0001",
     dn="uid=jdoe,ou=people,dc=example,dc=org",
@@ -76,10 +78,12 @@ def settings_with(public_url: str = HERE, changes: Mapping[str, Any] | None = No
             "EXAMPLE": {
                 "uris": ["ldaps://ldap.example.org"],
                 "base_dn": "dc=example,dc=org",
+                "protected": [PROTECTED],
                 "title": "Example Corp",
                 "login_url": "https://portal.example.org/",
                 "help_text": "Help desk: +33 1 23 45 67 89",
                 "time_zone": "Europe/Paris",
+                "change_page": True,
             },
             "OTHER": {
                 "uris": ["ldaps://ldap.other.example"],
@@ -88,7 +92,10 @@ def settings_with(public_url: str = HERE, changes: Mapping[str, Any] | None = No
             },
         },
     }
-    return msgspec.convert(raw | dict(changes or {}), Settings)
+    # Refusals wait for nothing, but in the test that is about that.
+    raw["limits"] = {"failed_change_seconds": 0.0}
+    raw |= dict(changes or {})
+    return msgspec.convert(raw, Settings)
 
 
 class BuggyDirectory(FakeDirectory):
@@ -106,6 +113,11 @@ class BuggyDirectory(FakeDirectory):
             raise RuntimeError(self.bug)
         await super().set_password(user, password)
 
+    async def change_own_password(self, user: User, old: Secret, new: Secret) -> None:
+        if self.bug:
+            raise RuntimeError(self.bug)
+        await super().change_own_password(user, old, new)
+
 
 @dataclass
 class PagesWorld:
@@ -118,6 +130,8 @@ class PagesWorld:
     def __post_init__(self) -> None:
         self.store = FakeStore(self.clock)
         self.directories = {name: BuggyDirectory(name, domain) for name, domain in self.settings.domains.items()}
+        for directory in self.directories.values():
+            directory.tree.groups[PROTECTED] = []
         for user in (JANE, JOHN, OTTO):
             if user.domain in self.directories:
                 self.directories[user.domain].add(user, OLD_PASSWORD)
@@ -166,6 +180,10 @@ class PagesWorld:
         kept = await self.store.get(request.id)
         assert kept is not None
         return token, kept
+
+    def protect(self, user: User = JANE) -> None:
+        """This person is protected from now on."""
+        self.directories[user.domain].tree.groups[PROTECTED].append(user.dn)
 
     def browser(self, base_url: str = HERE, address: str = "192.0.2.7", **headers: str) -> httpx2.AsyncClient:
         """A browser that keeps cookies and follows nothing by itself."""

@@ -103,7 +103,13 @@ LOCAL_POLICIES = {
         "passwordInHistory": "24",
         "passwordMinAge": "3600",
     },
-    "expiring": {"passwordExp": "on", "passwordMaxAge": "86400"},
+    "expiring": {
+        "passwordExp": "on",
+        "passwordMaxAge": "86400",
+        "passwordCheckSyntax": "on",
+        "passwordMinLength": "8",
+        "passwordMinTokenLength": "5",
+    },
     "mustchange": {"passwordMustChange": "on"},
 }
 

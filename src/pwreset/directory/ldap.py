@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from weakref import WeakValueDictionary
 
 import ldap
 
 from pwreset import logs
 from pwreset.directory import diagnosis
-from pwreset.directory.dialects import Dialect, Names, Policies, Write
+from pwreset.directory.dialects import Dialect, Names, Policies
 from pwreset.directory.dialects.choose import dialect_named, dialect_of
 from pwreset.directory.entries import Entry, Reader
 from pwreset.directory.groups import Groups
@@ -23,25 +21,20 @@ from pwreset.directory.inspection.examine import INSPECTORS, Examination, best_o
 from pwreset.directory.inspection.sample import some_people
 from pwreset.directory.measured import Measure, MeasuredPool, keep_quiet
 from pwreset.directory.names import is_below, read_dn
-from pwreset.directory.outcomes import Busy, Denied, Gone, Lost, Raced, Refused, Unwilling
-from pwreset.directory.pool import Session
 from pwreset.directory.shared import RawEntry
+from pwreset.directory.writer import Writer
 from pwreset.errors import (
+    ChangeRefused,
     DirectoryMisconfigured,
     DirectoryUnavailable,
     FilterInvalid,
-    OutcomeUnclear,
-    PasswordRefused,
     PwresetError,
     UserAmbiguous,
-    UserDisabled,
-    UserLocked,
     UserUnknown,
-    WriteDenied,
 )
 from pwreset.reset.findings import Finding
 from pwreset.reset.model import AccountState, ServerHealth, User
-from pwreset.reset.policy import Rule, RuleCode
+from pwreset.reset.policy import Rule
 from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 from pwreset.settings.domains import Domain
@@ -79,7 +72,7 @@ class LdapDirectory:
         self._base = read_dn(domain.base_dn)
         self._managers_base = read_dn(domain.managers_base_dn or domain.base_dn)
         self._own = read_dn(domain.bind_dn or "")
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._writer = Writer(name, domain, self._pool, self._as_now, self.rules)
 
     @property
     def domain(self) -> str:
@@ -145,7 +138,7 @@ class LdapDirectory:
         kind = self._kind or await self._learn()
 
         def try_it(connection: Any) -> BindOutcome:
-            return kind.dialect.try_password(connection, dn, password, self._pool.seconds)
+            return kind.dialect.log_in(connection, dn, password, self._pool.seconds).outcome
 
         try:
             return await self._pool.alone(try_it)
@@ -161,13 +154,15 @@ class LdapDirectory:
 
     async def set_password(self, user: User, password: Secret) -> None:
         """See `Directory.set_password`; also raises UserDisabled, UserLocked (with `unlock = false`)."""
-        # Two changes of one entry at once are a race that slapd loses in every fifth case.
-        lock = self._locks.setdefault(user.id, asyncio.Lock())
-        async with lock:
-            try:
-                await self._write(user, password)
-            except Raced:
-                await self._write_again(user, password)
+        kind = self._kind or await self._learn()
+        await self._writer.write(kind.dialect, user, password)
+
+    async def change_own_password(self, user: User, old: Secret, new: Secret) -> None:
+        """See `Directory.change_own_password`."""
+        if not old or not read_dn(user.dn):
+            raise ChangeRefused
+        kind = self._kind or await self._learn()
+        await self._writer.write(kind.dialect, user, new, old=old)
 
     async def took(self, user: User, password: Secret) -> bool:
         """See `Directory.took`."""
@@ -284,6 +279,10 @@ class LdapDirectory:
             self._settings.base_dn, kind.reader.by_id(user_id), user_id, kind.reader.attributes
         )
 
+    async def _as_now(self, user_id: str) -> User:
+        kind = self._kind or await self._learn()
+        return await self._user(kind, await self._entry_by_id(kind, user_id), fresh=False)
+
     async def _existing(self, dn: str) -> str:
         """The DN of an entry, as the directory spells it."""
         try:
@@ -324,78 +323,3 @@ class LdapDirectory:
         except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
             return ()
         return await kind.dialect.groups_of(self._pool, Entry(found[0])) if found else ()
-
-    async def _write(self, user: User, password: Secret) -> None:
-        """One attempt. Raises Raced, and what `set_password` raises."""
-        kind = self._kind or await self._learn()
-        write = await self._prepared(kind, user, password)
-        try:
-            await self._pool.write(
-                lambda session: self._write_on(kind, session, write),
-                answers=kind.dialect.answers,
-            )
-        except Refused as error:
-            raise PasswordRefused(await self._rules_broken(user, error.rules)) from None
-        except UnicodeEncodeError:
-            raise PasswordRefused((Rule(RuleCode.CHARACTERS),)) from None
-        except (Lost, TimeoutError) as error:
-            self._judge_lost(write, error)
-        except (Denied, Gone, Unwilling, Busy) as error:
-            raise self._failure(user, error) from None
-
-    async def _prepared(self, kind: Kind, user: User, password: Secret) -> Write:
-        """The write, after a last look at the entry: a delegated change would lift any lock."""
-        entry = await self._entry_by_id(kind, user.id)
-        now = await self._user(kind, entry, fresh=False)
-        if now.state is AccountState.DISABLED:
-            raise UserDisabled
-        if now.state is AccountState.LOCKED and not self._settings.unlock:
-            raise UserLocked
-        return Write(
-            dn=entry.dn,
-            password=password,
-            was_locked=now.state is AccountState.LOCKED,
-            must_change=now.must_change,
-            keep_must_change=self._settings.must_change == "keep",
-            seconds=self._pool.seconds,
-        )
-
-    def _judge_lost(self, write: Write, error: Exception) -> None:
-        """Return if the password was set before the connection was lost, else raise what is known."""
-        if write.done:
-            return
-        if write.begun:
-            raise OutcomeUnclear from error
-        raise DirectoryUnavailable(self._name) from error
-
-    def _failure(self, user: User, error: Exception) -> PwresetError:
-        if isinstance(error, Denied):
-            log.error("the service account may not write a password", domain=self._name, dn=user.dn)
-            return WriteDenied()
-        if isinstance(error, Gone):
-            return UserUnknown(user.login, self._name)
-        if isinstance(error, Unwilling):
-            return DirectoryMisconfigured(self._name, str(error))
-        return DirectoryUnavailable(self._name)
-
-    async def _write_again(self, user: User, password: Secret) -> None:
-        """Somebody else changed the entry at the same moment, and nothing of ours was written: once more."""
-        try:
-            await self._write(user, password)
-        except Raced:
-            raise DirectoryUnavailable(self._name) from None
-
-    def _write_on(self, kind: Kind, session: Session, write: Write) -> None:
-        if not session.server.encrypted and not session.server.loopback:
-            raise Unwilling("passwords are written over TLS only; use ldaps:// or StartTLS")
-        write.root = session.root
-        write.another = functools.partial(self._pool.another, session.server)
-        kind.dialect.write(session.connection, write)
-
-    async def _rules_broken(self, user: User, codes: tuple[RuleCode, ...]) -> tuple[Rule, ...]:
-        """The rules with their numbers, if the policy can be read."""
-        try:
-            known = {rule.code: rule for rule in await self.rules(user)}
-        except PwresetError:
-            known = {}
-        return tuple(known.get(code, Rule(code)) for code in codes)

@@ -18,6 +18,10 @@ class Refused(Exception):
         super().__init__(", ".join(rule.value for rule in rules))
 
 
+class NotRight(Exception):
+    """The present password that a person gave is not right."""
+
+
 class Denied(Exception):
     """Our service account may not do this."""
 

@@ -26,6 +26,11 @@ class Event(Enum):
         "A link was found dead when it was opened to set a password: `reason` says what had changed.",
     )
     PASSWORD_SET = ("password.set", "A password was set with a link.")
+    PASSWORD_CHANGED = ("password.changed", "Somebody who knew the present password changed it on the page `/change`.")
+    CHANGE_REFUSED = (
+        "change.refused",
+        "Somebody tried to change a password on the page `/change` and was not let; `reason` says why, which the page does not. A name that is nobody's is not noted.",
+    )
     PASSWORD_REFUSED = ("password.refused", "The directory refused a new password; `rules` names the rules.")
     PASSWORD_UNCLEAR = (
         "password.unclear",

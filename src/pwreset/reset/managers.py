@@ -138,7 +138,7 @@ async def _try(credentials: Credentials, address: str, services: Services, *, tr
         await _failed(credentials, address, "not-a-manager", services)
         raise BadCredentials from None
     async with services.log_ins.entry_lock(dn), services.counters.alone(f"login:{dn.casefold()}"):
-        by_account, beyond = _by_account(dn, services), _beyond(dn)
+        by_account, beyond = account_limits(dn, services), _beyond(dn)
         for window in (beyond,) if trusted else by_account:
             _refuse_if_limited(await services.counters.peek(*window, now))
         outcome = BindOutcome.WRONG
@@ -230,7 +230,7 @@ def _by_address(address: str, services: Services) -> tuple[str, Limit]:
     )
 
 
-def _by_account(dn: str, services: Services) -> tuple[tuple[str, Limit], ...]:
+def account_limits(dn: str, services: Services) -> tuple[tuple[str, Limit], ...]:
     """The entry's counters, whichever of its names and of its domains a log-in comes through.
 
     The second stops who guesses slowly: many directories count failures until the next success.

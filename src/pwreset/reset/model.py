@@ -36,11 +36,15 @@ class DeliveryMode(Enum):
 
 
 class Origin(Enum):
-    """Who asked for a link: a manager over the API, an operator on the shell, or somebody on the public page."""
+    """Who asked for a link: a manager over the API, an operator on the shell, or somebody on the public page.
+
+    A person who changes the password that he knows asks for none; the change has a record all the same.
+    """
 
     MANAGER = "manager"
     OPERATOR = "operator"
     PUBLIC = "public"
+    PERSON = "person"
 
 
 class RequestState(Enum):

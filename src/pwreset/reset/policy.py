@@ -34,6 +34,7 @@ class RuleCode(Enum):
     NOT_CHANGED = "not-changed"  # the same as now
     TOO_YOUNG = "too-young"  # number: minimum age in minutes, or None
     QUALITY = "quality"  # the directory's quality check, without a nearer reason
+    WEAK_OR_USED = "weak-or-used"  # one of QUALITY and HISTORY, and the directory does not say which
     COMPLEXITY = "complexity"  # number: how many kinds of characters, or None
     MIN_DIGITS = "min-digits"  # number: of these and of what follows, so many
     MIN_LETTERS = "min-letters"
@@ -139,8 +140,8 @@ def _asks_for_more(number: int, than: int, code: RuleCode) -> bool:
     return number < than if code in (RuleCode.MAX_LENGTH, RuleCode.MAX_AGE) else number > than
 
 
-def broken_rules(password: Secret, user: User, policy: Policy, breached: BreachedList) -> tuple[Rule, ...]:
-    """Which of our rules this password breaks; empty when none.
+def broken_rules(password: Secret, user: User | None, policy: Policy, breached: BreachedList) -> tuple[Rule, ...]:
+    """Which of our rules this password breaks; empty when none. Without a user nothing of a person's is looked for.
 
     Checked on the NFKC form, so that look-alike spellings count as what they look like; the directory gets the password
     as it was typed.
@@ -201,8 +202,10 @@ def _counts(text: str) -> Mapping[RuleCode, int]:
     }
 
 
-def context_of(user: User) -> frozenset[str]:
+def context_of(user: User | None) -> frozenset[str]:
     """The person's own words, casefolded: names, log-in, parts of addresses; short ones would forbid too much."""
+    if user is None:
+        return frozenset()
     texts = (
         user.login,
         user.name,
@@ -214,10 +217,10 @@ def context_of(user: User) -> frozenset[str]:
     return frozenset(word for word in words if len(word) >= SHORTEST_CONTEXT_WORD)
 
 
-def _holds_context(text: str, user: User) -> bool:
+def _holds_context(text: str, user: User | None) -> bool:
     folded = text.casefold()
     return any(word in folded for word in context_of(user))
 
 
-def _strength(text: str, user: User) -> int:
+def _strength(text: str, user: User | None) -> int:
     return int(zxcvbn(text[:ESTIMATED_CHARACTERS], sorted(context_of(user))).score)

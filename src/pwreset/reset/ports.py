@@ -109,6 +109,15 @@ class Directory(Protocol):
         """
         ...
 
+    async def change_own_password(self, user: User, old: Secret, new: Secret) -> None:
+        """Change the password, once, as the person, who knows the old one: the directory's whole policy holds.
+
+        Must change and expiry are over then; an expired password that is right, and logs nobody in, is replaced by the
+        service account. Raises ChangeRefused (the old password is not right, and nothing else was tried), UserDisabled,
+        UserLocked, and what `set_password` raises.
+        """
+        ...
+
     async def took(self, user: User, password: Secret) -> bool:
         """Whether a write of this password whose answer was lost has happened; `user` is as he was before it.
 

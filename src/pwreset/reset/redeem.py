@@ -68,7 +68,7 @@ async def open_link(token: Secret, services: Services) -> OpenLink:
     request = await _find(token, services)
     user = await _user(request, services)
     rules = await _rules(user, services)
-    return OpenLink(request, user, rules, _suggestion(user, rules, services))
+    return OpenLink(request, user, rules, suggestion_for(user, rules, services))
 
 
 async def set_password(token: Secret, password: Secret, address: str, services: Services) -> User:
@@ -82,13 +82,13 @@ async def set_password(token: Secret, password: Secret, address: str, services: 
     try:
         user = await _set(token, password, address, request, services)
     except PwresetError as error:
-        services.metrics.password(request.domain, _OUTCOMES.get(type(error), "failed"), error.reason)
+        services.metrics.password(request.domain, OUTCOMES.get(type(error), "failed"), error.reason)
         raise
     services.metrics.password(request.domain, "set")
     return user
 
 
-_OUTCOMES: Mapping[type[PwresetError], str] = {PasswordRefused: "refused", OutcomeUnclear: "unclear"}
+OUTCOMES: Mapping[type[PwresetError], str] = {PasswordRefused: "refused", OutcomeUnclear: "unclear"}
 
 
 async def _set(token: Secret, password: Secret, address: str, request: ResetRequest, services: Services) -> User:
@@ -102,15 +102,15 @@ async def _set(token: Secret, password: Secret, address: str, request: ResetRequ
     if broken:
         raise PasswordRefused(broken)
     now = services.clock.now()
-    until = now + _lease(user, services)
+    until = now + lease_of(user, services)
     if not await services.store.claim(request.id, now, until, user.entry_mark):
         await _find(token, services)  # says why, if it can be told
         raise LinkBusy
     claimed = replace(request, claimed_until=until)
-    return await _to_the_end(_set_claimed(claimed, password, address, services))
+    return await to_the_end(_set_claimed(claimed, password, address, services))
 
 
-async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """A claimed link is seen through even if the browser hangs up or the server is told to stop."""
     return await asyncio.shield(asyncio.create_task(work))
 
@@ -184,7 +184,8 @@ async def _rules(user: User, services: Services) -> tuple[Rule, ...]:
     return our_rules(services.policy, theirs)
 
 
-def _suggestion(user: User, rules: tuple[Rule, ...], services: Services) -> str | None:
+def suggestion_for(user: User | None, rules: tuple[Rule, ...], services: Services) -> str | None:
+    """A password that keeps the rules, if the settings have one offered; None too when none is found."""
     if not services.settings.password.suggest:
         return None
     policy = replace(services.policy, min_strength=0)  # its words are random, which no estimate knows better
@@ -198,8 +199,8 @@ async def _limit_tries(request: ResetRequest, services: Services) -> None:
         raise TooManyTries(wait)
 
 
-def _lease(user: User, services: Services) -> timedelta:
-    """Longer than all the directory may take: connecting, looking, writing, looking again."""
+def lease_of(user: User, services: Services) -> timedelta:
+    """How long a claim holds: longer than all the directory may take: connecting, looking, writing, looking again."""
     return timedelta(seconds=10 * services.settings.domains[user.domain].timeout_seconds + 10)
 
 
@@ -244,11 +245,6 @@ async def _write(user: User, password: Secret, services: Services) -> None:
 
 async def _release(request: ResetRequest, address: str, error: PwresetError, services: Services) -> None:
     """Nothing was changed: the link is good for another try."""
-    rules = (
-        [rule.code.value for rule in error.rules if isinstance(rule, Rule)]
-        if isinstance(error, PasswordRefused)
-        else []
-    )
     now = services.clock.now()
     event = audit.by_user(
         audit.Event.PASSWORD_REFUSED,
@@ -257,9 +253,15 @@ async def _release(request: ResetRequest, address: str, error: PwresetError, ser
         address,
         logs.correlation.get(),
         reason=error.reason,
-        rules=" ".join(rules),
+        rules=refused_rules(error),
     )
     await services.store.release(request.id, now, [event], lease=request.claimed_until)
+
+
+def refused_rules(error: PwresetError) -> str:
+    """The codes of the rules that a refused password has broken, for the audit trail."""
+    rules = error.rules if isinstance(error, PasswordRefused) else ()
+    return " ".join(rule.code.value for rule in rules if isinstance(rule, Rule))
 
 
 async def _bury(request: ResetRequest, address: str, death: PwresetError, services: Services) -> None:

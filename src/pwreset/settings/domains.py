@@ -158,6 +158,12 @@ class Domain(Section, frozen=True):
         Literal["clear", "keep"],
         Meta(description="Whether a pending `must change` is cleared when the person has set the password."),
     ] = "clear"
+    change_page: Annotated[
+        bool,
+        Meta(
+            description="Whether people who know their password may change it on the page `/change`, an expired one too. Protected people may not."
+        ),
+    ] = False
     notify_of_links: Annotated[
         bool,
         Meta(

@@ -164,16 +164,25 @@ class Limits(Section, frozen=True):
     failed_logins_per_account: Annotated[
         Count,
         Meta(
-            description="Failed log-ins of one manager's account in 15 minutes; keep it below the directory's own lock-out."
+            description="Failed log-ins of one account in 15 minutes, a manager's or at `/change`; keep it below the directory's own lock-out."
         ),
     ] = 3
     failed_logins_per_account_per_day: Annotated[
         Count,
         Meta(
-            description="Failed log-ins of one manager's account in 24 hours without a success; for directories that count failures for longer than 15 minutes."
+            description="Failed log-ins of one account in 24 hours without a success; for directories that count failures for longer than 15 minutes."
         ),
     ] = 4
     failed_logins_per_address_per_minute: Annotated[Count, Meta(description="Failed log-ins from one address.")] = 10
+    failed_changes_per_network_per_hour: Annotated[
+        Count, Meta(description="Failed tries at `/change` from one IPv4 /24 or IPv6 /64.")
+    ] = 60
+    failed_change_seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=10)],
+        Meta(
+            description="A failed try at `/change` is answered so many seconds after it came, or when the directory has answered, if that is later: so the time does not tell why it failed."
+        ),
+    ] = 1.0
     page_requests_per_address_per_minute: Annotated[
         Count, Meta(description="Requests for people's pages from one IPv4 address or IPv6 /64.")
     ] = 600

@@ -12,6 +12,8 @@ from pwreset.secret import Secret
 
 # Two passwords of 256 characters take at most 6 kB when every character is four bytes, each written as %XX.
 MAX_BODY = 8192
+# With a third one, and a name of 256 such characters.
+MAX_CHANGE_BODY = 16384
 MAX_FIELDS = 10
 
 
@@ -30,9 +32,33 @@ class PasswordForm:
         return self.password
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeForm:
+    """What the form on `/change` held; `domain` is empty where there is no choice."""
+
+    domain: str
+    username: str
+    present: Secret
+    new: PasswordForm
+
+
 async def read_form(request: Request) -> PasswordForm:
     """The form with a new password. Raises FormTooLarge, and FormStale when it is no form of ours."""
-    fields = await read_fields(request)
+    return _password_form(await read_fields(request))
+
+
+async def read_change_form(request: Request) -> ChangeForm:
+    """The form on `/change`. Raises FormTooLarge, FormStale."""
+    fields = await read_fields(request, MAX_CHANGE_BODY)
+    return ChangeForm(
+        domain=fields.get("domain", ""),
+        username=fields.get("username", ""),
+        present=Secret(fields.get("present", "")),
+        new=_password_form(fields),
+    )
+
+
+def _password_form(fields: dict[str, str]) -> PasswordForm:
     return PasswordForm(
         form_token=fields.get("form_token", ""),
         password=Secret(fields.get("password", "")),
@@ -40,21 +66,21 @@ async def read_form(request: Request) -> PasswordForm:
     )
 
 
-async def read_fields(request: Request) -> dict[str, str]:
+async def read_fields(request: Request, most: int = MAX_BODY) -> dict[str, str]:
     """The form in the request's body, by name. Raises FormTooLarge, and FormStale when it is no form of ours."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise FormStale
-    return _fields(await _body(request))
+    return _fields(await _body(request, most))
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int) -> bytes:
     announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > MAX_BODY:
+    if announced.isdecimal() and int(announced) > most:
         raise FormTooLarge
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY:
+        if len(body) > most:
             raise FormTooLarge
     return body
 

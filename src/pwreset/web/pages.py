@@ -3,7 +3,7 @@
     GET  /r/<token>    -> cookie, 303 ->  GET /reset/<tab>   shows the form, changes nothing
     POST /reset/<tab>  -> the password is set, 303 ->  GET /done/<tab>
 
-and, from a notice, `not_me`; for those without a link, `forgot`.
+and, from a notice, `not_me`; for those without a link, `forgot`; for whoever knows the present password, `change`.
 
 GET and HEAD touch neither the link nor the password, so that link scanners and previews spend nothing (SECURITY,
 rules 1 to 8 and 18 to 23). Where a browser is sent never depends on what it sent.
@@ -36,7 +36,7 @@ from pwreset.reset.redeem import OpenLink, open_link, set_password
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import read_token
 from pwreset.secret import Secret
-from pwreset.web import forgot, not_me
+from pwreset.web import change, forgot, not_me
 from pwreset.web.brand import brand_files
 from pwreset.web.door import FORGOT, STATES, Door, Page, address_of
 from pwreset.web.forms import PasswordForm, read_form
@@ -66,6 +66,7 @@ def routes(services: Services) -> list[Route]:
         Route("/done/{tab}", Door(services, {"GET": show_done})),
         Route("/not-me/{token:path}", Door(services, {"GET": not_me.ask, "POST": not_me.take})),
         *forgot.routes(services),
+        *change.routes(services),
         Route("/static/{name}", static_file, methods=["GET", "HEAD"]),
         Route("/brand/{name}", _brand_file(brand_files(services.settings)), methods=["GET", "HEAD"]),
     ]
@@ -78,7 +79,11 @@ def not_found(services: Services) -> Door:
 
 async def home(page: Page) -> Response:
     """What this place is, for those who come without a link."""
-    return page.render("home.html", 200, page.brand(), {"forgot": page.way_to(FORGOT) if page.public_domains() else ""})
+    ways = {
+        "forgot": page.way_to(FORGOT) if page.public_domains() else "",
+        "change": page.way_to(change.PATH) if change.domains_here(page) else "",
+    }
+    return page.render("home.html", 200, page.brand(), ways)
 
 
 async def take_link(page: Page) -> Response:

@@ -60,7 +60,8 @@ def timed(words: str, otherwise: _Phrases | None = None, minutes: int = 1) -> _P
     return _Phrases(plain=(otherwise or _Phrases()).plain, timed=words, minutes=minutes)
 
 
-# Rules that no choice of password can keep (NOT_ALLOWED) or break by typing (CHARACTERS) are told when they matter.
+# Rules that no choice of password can keep (NOT_ALLOWED) or break by typing (CHARACTERS), and what is known only from a
+# refusal (WEAK_OR_USED), are told when they matter.
 _TO_KEEP: Mapping[RuleCode, _Phrases] = {
     RuleCode.MIN_LENGTH: counted("At least %(number)s character", "At least %(number)s characters"),
     RuleCode.MAX_LENGTH: counted("At most %(number)s character", "At most %(number)s characters"),
@@ -123,6 +124,9 @@ _BROKEN: Mapping[RuleCode, _Phrases] = {
     ),
     RuleCode.QUALITY: plain(
         "The directory finds the password too weak. Make it longer, or mix words, digits and signs."
+    ),
+    RuleCode.WEAK_OR_USED: plain(
+        "The directory refused this password: it is too weak, or you have used it before. Choose another one."
     ),
     RuleCode.COMPLEXITY: counted(
         "The password needs at least %(number)s kind of characters out of: small letters, capital letters, digits, others.",

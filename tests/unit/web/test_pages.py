@@ -259,12 +259,14 @@ async def test_a_bug_is_a_page_that_tells_nothing(world: PagesWorld) -> None:
     assert "details" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/", "/r/x", "/reset/0123456789abcdef", "/done/x"])
+@pytest.mark.parametrize("path", ["/", "/r/x", "/reset/0123456789abcdef", "/done/x", "/change", "/change/done/x"])
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 async def test_other_methods_are_refused_with_what_is_allowed(world: PagesWorld, method: str, path: str) -> None:
     answer = await world.browser().request(method, path)
     assert answer.status_code == 405
-    assert answer.headers["allow"] == ("GET, HEAD, POST" if path.startswith("/reset/") else "GET, HEAD")
+    assert answer.headers["allow"] == (
+        "GET, HEAD, POST" if path.startswith("/reset/") or path == "/change" else "GET, HEAD"
+    )
 
 
 async def test_head_is_get_without_its_body() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pwreset.directory.connection import Kind, Trouble
@@ -31,11 +32,27 @@ def _no_other() -> Any:
     raise Trouble(Kind.STUCK)
 
 
+class LogIn(Enum):
+    """What a log-in with a password comes to."""
+
+    WRONG = "wrong"  # or locked, and the directory does not tell
+    LET_IN = "let-in"
+    MUST_CHANGE = "must-change"  # let in, for a change of the password and nothing else
+    SHUT_OUT = "shut-out"  # right, but expired: the directory says so and lets nobody in
+
+    @property
+    def outcome(self) -> BindOutcome:
+        """What that says of the password."""
+        if self is LogIn.WRONG:
+            return BindOutcome.WRONG
+        return BindOutcome.RIGHT if self is LogIn.LET_IN else BindOutcome.EXPIRED
+
+
 @dataclass(slots=True)
 class Write:
     """One write of a password and how far it has come; read by the caller when the thread does not come back.
 
-    `was_locked` and `must_change` are what the entry said just before; `root` is of the server that is written to;
+    `old` is the present password, where the person gave it: then it is a change, and no reset. `was_locked` and `must_change` are what the entry said just before; `root` is of the server that is written to;
     `another` opens a further connection to it, not logged in, which the caller closes. Raises connection.Trouble.
     """
 
@@ -45,6 +62,7 @@ class Write:
     must_change: bool
     keep_must_change: bool
     seconds: float
+    old: Secret | None = None
     another: Callable[[], Any] = _no_other
     root: RootDse = field(default_factory=RootDse)
     begun: bool = False
@@ -98,8 +116,15 @@ class Dialect(Account, Protocol):
         """Write the password, once. Raises what stands in `outcomes`."""
         ...
 
-    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
-        """What a simple bind says of the password. Raises ldap.LDAPError when it says nothing."""
+    def change(self, person: Any, connection: Any, write: Write) -> None:
+        """Change the password, once, on the connection `person`, which is logged in with `write.old`.
+
+        `connection` is our service account's, for what the person may not read. Raises what stands in `outcomes`.
+        """
+        ...
+
+    def log_in(self, connection: Any, dn: str, password: Secret, seconds: float) -> LogIn:
+        """Log in by a simple bind. Raises ldap.LDAPError when it does not tell of the password."""
         ...
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:

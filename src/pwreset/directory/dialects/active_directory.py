@@ -14,13 +14,14 @@ from uuid import UUID
 import ldap
 from ldap.controls import RequestControl
 
-from pwreset.directory.dialects import Names, Policies, Write
+from pwreset.directory.dialects import LogIn, Names, Policies, Write
 from pwreset.directory.dialects.ad_names import LOGIN, PRINCIPAL, names_of
 from pwreset.directory.dialects.ad_policy import AdPolicies, read_for_judging
 from pwreset.directory.dialects.ad_values import (
     PASSWORD_EXPIRED,
     PASSWORD_MUST_CHANGE,
     PASSWORD_RESTRICTION,
+    WRONG_PASSWORD,
     error_code,
     log_in_code,
     octets,
@@ -28,12 +29,11 @@ from pwreset.directory.dialects.ad_values import (
     written_password,
 )
 from pwreset.directory.entries import Entry
-from pwreset.directory.outcomes import ReadOnly, Refused, meaning_of_code
+from pwreset.directory.outcomes import NotRight, ReadOnly, Refused, meaning_of_code
 from pwreset.directory.pool import Pool
 from pwreset.directory.servers import PARTIAL_SECRETS
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
-from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
 # userAccountControl, and what is computed for it ([MS-ADTS] 2.2.16, 3.1.1.4.5.17).
@@ -132,16 +132,38 @@ class ActiveDirectory:
             raise _meaning(error, connection, write, held_to_age=hints is not None) from error
         write.done = True
 
-    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
-        """See `Dialect.try_password`. The codes come with the right password only."""
+    def change(self, person: Any, connection: Any, write: Write) -> None:
+        """The present value is deleted and a new one added, in one modification ([MS-ADTS] 3.1.1.3.1.5.1).
+
+        So the domain controller tells a change from a reset, and holds it to history and minimum age.
+        """
+        if write.root.has("supportedCapabilities", PARTIAL_SECRETS):
+            raise ReadOnly(READ_ONLY)
+        old = "" if write.old is None else write.old.reveal()
+        changes = [
+            (ldap.MOD_DELETE, "unicodePwd", [written_password(old)]),
+            (ldap.MOD_ADD, "unicodePwd", [written_password(write.password.reveal())]),
+        ]
+        write.begun = True
+        try:
+            person.result3(person.modify_ext(write.dn, changes), timeout=write.seconds)
+        except ldap.LDAPError as error:
+            # A password replaced within the last hour may still log in, and is not the present one.
+            if error_code(error) == WRONG_PASSWORD:
+                raise NotRight from error
+            raise _meaning(error, connection, write, held_to_age=True) from error
+        write.done = True
+
+    def log_in(self, connection: Any, dn: str, password: Secret, seconds: float) -> LogIn:
+        """See `Dialect.log_in`. The codes come with the right password only."""
         try:
             connection.result3(connection.simple_bind(dn, password.reveal()), timeout=seconds)
         except NOT_RIGHT as error:
             overdue = log_in_code(error) in (PASSWORD_EXPIRED, PASSWORD_MUST_CHANGE)
-            return BindOutcome.EXPIRED if overdue else BindOutcome.WRONG
+            return LogIn.SHUT_OUT if overdue else LogIn.WRONG
         except (UnicodeError, ValueError):  # lone surrogates, NUL
-            return BindOutcome.WRONG
-        return BindOutcome.RIGHT
+            return LogIn.WRONG
+        return LogIn.LET_IN
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002 - the domain is known by the rootDSE
         """The resultant PSO, else the domain's policy."""
@@ -187,7 +209,8 @@ def _broken_rule(connection: Any, write: Write, *, held_to_age: bool) -> RuleCod
         return RuleCode.QUALITY
     if policy is None:
         return RuleCode.QUALITY
-    return policy.broken_by(write.password.reveal(), person, held_to_age=held_to_age)
+    is_change = write.old is not None
+    return policy.broken_by(write.password.reveal(), person, held_to_age=held_to_age, is_change=is_change)
 
 
 def _number(entry: Entry, attribute: str) -> int:

@@ -61,10 +61,11 @@ class AdPolicy:
             rules.append(Rule(RuleCode.MAX_AGE, self.max_age.days))
         return tuple(rules)
 
-    def broken_by(self, password: str, person: Entry, *, held_to_age: bool) -> RuleCode:
+    def broken_by(self, password: str, person: Entry, *, held_to_age: bool, is_change: bool = False) -> RuleCode:
         """Which rule a refused password has broken, as far as that is certain; QUALITY when it is not.
 
-        History cannot be told from a password filter of the domain's own: both leave the same error.
+        History cannot be told from a password filter of the domain's own: both leave the same error. A change is held
+        to the history, so there either may be the reason, and both are told.
         """
         if len(password.encode("utf-16-le")) // 2 < self.min_length:
             return RuleCode.MIN_LENGTH
@@ -75,7 +76,7 @@ class AdPolicy:
         since = read_ticks(person.text("pwdLastSet"))
         if held_to_age and self.min_age and since and datetime.now(UTC) < since + self.min_age:
             return RuleCode.TOO_YOUNG
-        return RuleCode.QUALITY
+        return RuleCode.WEAK_OR_USED if is_change and self.history else RuleCode.QUALITY
 
 
 class AdPolicies:

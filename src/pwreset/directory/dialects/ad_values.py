@@ -16,8 +16,10 @@ TICKS_PER_MICROSECOND = 10
 NEVER = 2**63 - 1
 NEVER_ENDS = -(2**63)
 
-# ERROR_PASSWORD_RESTRICTION: the policy's no, whichever rule it was.
+# ERROR_PASSWORD_RESTRICTION: the policy's no, whichever rule it was. ERROR_INVALID_PASSWORD: the value to be deleted
+# is not the present password.
 PASSWORD_RESTRICTION = 0x52D
+WRONG_PASSWORD = 0x56
 
 # The log-in's own code stands behind `data`, e.g. `80090308: LdapErr: DSID-0C0903A9, comment: ..., data 532, v1db1`.
 _DATA = re.compile(r",\s*data\s+([0-9a-fA-F]+)\s*,")

@@ -9,14 +9,14 @@ from typing import Any
 import ldap
 from ldap.controls.ppolicy import PasswordPolicyControl
 
-from pwreset.directory.dialects import Write
-from pwreset.directory.outcomes import Denied, Refused, meaning_of_code
+from pwreset.directory.dialects import LogIn, Write
+from pwreset.directory.outcomes import Denied, Refused, Unwilling, meaning_of_code
 from pwreset.directory.rootdse import RootDse
 from pwreset.reset.policy import RuleCode
-from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
 PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 - RFC 3062
+NO_WAY = "it understands neither RFC 3062 nor a modification of userPassword"
 EXPIRED, MUST_CHANGE = 0, 2  # draft-behera-ldap-password-policy-10, 6.2; told together with the right password only
 
 # The same place, and pwdMaxLength's code of OpenLDAP 2.6.
@@ -41,17 +41,17 @@ NOT_RIGHT = (
 )
 
 
-def try_password(connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
+def log_in(connection: Any, dn: str, password: Secret, seconds: float) -> LogIn:
     """What a simple bind says. That it must be changed comes with success, that it has expired with failure."""
     try:
         message = connection.simple_bind(dn, password.reveal(), [PasswordPolicyControl()])
         _, _, _, controls = connection.result3(message, timeout=seconds)
     except NOT_RIGHT as error:
-        return BindOutcome.EXPIRED if policy_error(error) == EXPIRED else BindOutcome.WRONG
+        return LogIn.SHUT_OUT if policy_error(error) == EXPIRED else LogIn.WRONG
     except (UnicodeError, ValueError):  # lone surrogates, NUL
-        return BindOutcome.WRONG
+        return LogIn.WRONG
     must_change = any(getattr(control, "error", None) == MUST_CHANGE for control in controls)
-    return BindOutcome.EXPIRED if must_change else BindOutcome.RIGHT
+    return LogIn.MUST_CHANGE if must_change else LogIn.LET_IN
 
 
 def knows_password_modify(root: RootDse) -> bool:
@@ -59,18 +59,33 @@ def knows_password_modify(root: RootDse) -> bool:
     return not root.texts("supportedExtension") or root.has("supportedExtension", PASSWORD_MODIFY)
 
 
-def send(connection: Any, write: Write, new: bytes, controls: Sequence[Any], *, by_modify: bool) -> None:
+def send(
+    connection: Any, write: Write, new: bytes, controls: Sequence[Any], *, by_modify: bool, old: bytes | None = None
+) -> None:
     """Write by RFC 3062, or by replacing the value. Raises ldap.PROTOCOL_ERROR, and what stands in `outcomes`."""
     try:
         if by_modify:
             message = connection.modify_ext(write.dn, [(ldap.MOD_REPLACE, "userPassword", [new])], controls)
         else:
-            message = connection.passwd(write.dn, None, new, controls)
+            message = connection.passwd(write.dn, old, new, controls)
         connection.result3(message, timeout=write.seconds)
     except ldap.PROTOCOL_ERROR:
         raise
     except ldap.LDAPError as error:
         raise meaning(error) from error
+
+
+def change(person: Any, write: Write, controls: Sequence[Any], *, by_modify: bool) -> None:
+    """Write as the person. Raises what stands in `outcomes`."""
+    new = write.password.reveal().encode()
+    # pwdSafeModify: whoever changes the own password shows the present one again, however he has logged in.
+    old = None if write.old is None else write.old.reveal().encode()
+    write.begun = True
+    try:
+        send(person, write, new, controls, by_modify=by_modify, old=old)
+    except ldap.PROTOCOL_ERROR:
+        raise Unwilling(NO_WAY) from None
+    write.done = True
 
 
 def meaning(error: ldap.LDAPError) -> Exception:

@@ -16,14 +16,13 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
 from pwreset import logs
-from pwreset.directory.dialects import Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects import LogIn, Names, NoNames, Policies, Write, behera
 from pwreset.directory.dialects.dirsrv_policy import FOREVER, DirsrvPolicies, read_for_judging
 from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry, read_time
 from pwreset.directory.outcomes import Refused, meaning_of_code
 from pwreset.directory.pool import Pool
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
-from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
 MUST_CHANGE = "19700101000000Z"  # as passwordExpirationTime
@@ -109,9 +108,20 @@ class Dirsrv:
         if write.must_change:
             _settle_must_change(connection, write)
 
-    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
-        """See `Dialect.try_password`."""
-        return behera.try_password(connection, dn, password, seconds)
+    def change(self, person: Any, connection: Any, write: Write) -> None:
+        """One modification, which the server takes under `must change` too, and ends that; see `Dialect.change`."""
+        changes = [(ldap.MOD_REPLACE, "userPassword", [write.password.reveal().encode()])]
+        write.begun = True
+        try:
+            message = person.modify_ext(write.dn, changes, [PasswordPolicyControl()])
+            person.result3(message, timeout=write.seconds)
+        except ldap.LDAPError as error:
+            raise _meaning(error, connection, write) from error
+        write.done = True
+
+    def log_in(self, connection: Any, dn: str, password: Secret, seconds: float) -> LogIn:
+        """See `Dialect.log_in`."""
+        return behera.log_in(connection, dn, password, seconds)
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002 - they are named by the person's entry
         """Local and global ones."""

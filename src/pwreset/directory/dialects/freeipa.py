@@ -22,7 +22,7 @@ from ldap.filter import escape_filter_chars
 
 from pwreset import logs
 from pwreset.directory.connection import Trouble, close
-from pwreset.directory.dialects import Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects import LogIn, Names, NoNames, Policies, Write, behera
 from pwreset.directory.dialects.freeipa_policy import (
     ATTRIBUTES,
     GLOBAL_POLICY,
@@ -38,7 +38,6 @@ from pwreset.directory.pool import Pool
 from pwreset.directory.reading import first_below, first_below_now, read, read_now
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule
-from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
 RANDOM_LENGTH = 40
@@ -124,14 +123,18 @@ class FreeIpa:
         if write.must_change and write.keep_must_change:
             _set_time(connection, write, "krbPasswordExpiration", f"{datetime.now(UTC):%Y%m%d%H%M%SZ}")
 
-    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
-        """See `Dialect.try_password`. Whether an expired password still logs in is the policy's grace."""
-        outcome = behera.try_password(connection, dn, password, seconds)
-        if outcome is not BindOutcome.RIGHT:
-            return outcome
+    def change(self, person: Any, connection: Any, write: Write) -> None:  # noqa: ARG002 - the answer tells the rule
+        """One step: what the person changes himself is held to the policy and not expired; see `Dialect.change`."""
+        behera.change(person, write, [PasswordPolicyControl()], by_modify=False)
+
+    def log_in(self, connection: Any, dn: str, password: Secret, seconds: float) -> LogIn:
+        """See `Dialect.log_in`. Whether an expired password still logs in is the policy's grace."""
+        found = behera.log_in(connection, dn, password, seconds)
+        if found is not LogIn.LET_IN:
+            return found
         entry = read_now(connection, dn, ("krbPasswordExpiration",), seconds)
         overdue = entry is not None and has_ended(entry.text("krbPasswordExpiration"))
-        return BindOutcome.EXPIRED if overdue else BindOutcome.RIGHT
+        return LogIn.MUST_CHANGE if overdue else LogIn.LET_IN
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """By group, or the global one."""

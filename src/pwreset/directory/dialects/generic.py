@@ -12,14 +12,13 @@ import ldap
 from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
-from pwreset.directory.dialects import Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects import LogIn, Names, NoNames, Policies, Write, behera
 from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry
 from pwreset.directory.outcomes import Unwilling
 from pwreset.directory.pool import Pool
 from pwreset.directory.rootdse import RootDse
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule
-from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
 # lldap's answers to a DN that is not one of its people, and to a log-in without a password.
@@ -71,18 +70,23 @@ class Generic:
         try:
             behera.send(connection, write, new, controls, by_modify=not behera.knows_password_modify(write.root))
         except ldap.PROTOCOL_ERROR:
-            raise Unwilling("it understands neither RFC 3062 nor a modification of userPassword") from None
+            raise Unwilling(behera.NO_WAY) from None
         write.done = True
 
-    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
-        """See `Dialect.try_password`. That a password has expired is not told apart."""
+    def change(self, person: Any, connection: Any, write: Write) -> None:  # noqa: ARG002
+        """As `write`, with the present password where RFC 3062 has a place for it."""
+        by_modify = not behera.knows_password_modify(write.root)
+        behera.change(person, write, _policy_control(write.root), by_modify=by_modify)
+
+    def log_in(self, connection: Any, dn: str, password: Secret, seconds: float) -> LogIn:
+        """See `Dialect.log_in`. That a password has expired is not told apart."""
         try:
             connection.result3(connection.simple_bind(dn, password.reveal()), timeout=seconds)
         except NOT_RIGHT:
-            return BindOutcome.WRONG
+            return LogIn.WRONG
         except (UnicodeError, ValueError):  # lone surrogates, NUL
-            return BindOutcome.WRONG
-        return BindOutcome.RIGHT
+            return LogIn.WRONG
+        return LogIn.LET_IN
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:  # noqa: ARG002
         """None that we could read."""

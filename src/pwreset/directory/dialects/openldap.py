@@ -15,13 +15,12 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
 from pwreset import logs
-from pwreset.directory.dialects import Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects import LogIn, Names, NoNames, Policies, Write, behera
 from pwreset.directory.dialects.ppolicy import PpolicyPolicies
 from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry, read_time
 from pwreset.directory.outcomes import Unwilling
 from pwreset.directory.pool import Pool
 from pwreset.reset.model import AccountState
-from pwreset.reset.ports import BindOutcome
 from pwreset.secret import Secret
 
 ADMINISTRATIVE_LOCK = "000001010000Z"
@@ -94,9 +93,14 @@ class OpenLdap:
         write.done = True
         _settle_must_change(connection, write)
 
-    def try_password(self, connection: Any, dn: str, password: Secret, seconds: float) -> BindOutcome:
-        """See `Dialect.try_password`."""
-        return behera.try_password(connection, dn, password, seconds)
+    def change(self, person: Any, connection: Any, write: Write) -> None:  # noqa: ARG002 - the answer tells the rule
+        """By RFC 3062; the server itself ends `must change`. See `Dialect.change`."""
+        by_modify = not behera.knows_password_modify(write.root)
+        behera.change(person, write, [PasswordPolicyControl()], by_modify=by_modify)
+
+    def log_in(self, connection: Any, dn: str, password: Secret, seconds: float) -> LogIn:
+        """See `Dialect.log_in`."""
+        return behera.log_in(connection, dn, password, seconds)
 
     def policies(self, pool: Pool, base_dn: str) -> Policies:
         """slapo-ppolicy(5)."""

@@ -6,6 +6,7 @@
   const form = document.getElementById("reset");
   const password = document.getElementById("password");
   const repeat = document.getElementById("repeat");
+  const present = document.getElementById("present"); // only where it is asked for
   const reveal = document.getElementById("reveal");
   const submit = document.getElementById("submit");
   const same = document.getElementById("same");
@@ -40,7 +41,9 @@
       Number(item.dataset.below || Infinity) <= count(normal(text)) || !number || kinds(text) >= number,
     "forbidden-word": (text, number, item) =>
       !item.dataset.forbidden.split("\n").some((word) => fold(text).includes(word)),
-    context: (text) => !ownWords.some((word) => fold(text).includes(word)),
+    // Whose page it is not told yet, on the page for a change.
+    context: (text) => (ownWords.length ? !ownWords.some((word) => fold(text).includes(word)) : null),
+    "not-changed": (text) => (present && present.value ? text !== present.value : null),
     // What the directory will find we cannot know; a row of one character we can.
     "too-common": (text) => (new Set(text).size < 5 ? false : null),
   };
@@ -77,7 +80,7 @@
   };
 
   const show = (visible) => {
-    for (const field of [password, repeat]) {
+    for (const field of [present, password, repeat].filter(Boolean)) {
       field.type = visible ? "text" : "password";
     }
     reveal.textContent = visible ? reveal.dataset.hide : reveal.dataset.show;
@@ -100,6 +103,9 @@
     hint();
   });
   repeat.addEventListener("input", hint);
+  if (present) {
+    present.addEventListener("input", hint);
+  }
 
   reveal.hidden = false;
   reveal.addEventListener("click", () => show(password.type === "password"));
