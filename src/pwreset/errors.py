@@ -229,6 +229,27 @@ class TooManyFromNetwork(AskRefused):
         super().__init__("Too many requests from this network")
 
 
+class NoSecondFactor(AskRefused):
+    reason = "no-second-factor"
+    meaning = "A second factor is demanded, and the person has no other address that a code could be sent to."
+
+    def __init__(self) -> None:
+        super().__init__("A second factor is demanded and the user has none")
+
+
+class MfaNotSupported(PwresetError):
+    """Never ignored: who asks believes that the link asks for a second factor."""
+
+    family = Family.PARAMETER
+    reason = "mfa-not-supported"
+    meaning = (
+        "A second factor was asked for (`mfa`), and the domain has none configured (`domains.<NAME>.mfa.factors`)."
+    )
+
+    def __init__(self) -> None:
+        super().__init__("Parameter mfa not supported")
+
+
 class SentAlready(PwresetError):
     """The link that was to be sent once has been sent before, as this request."""
 
@@ -358,6 +379,14 @@ class SmsBudgetSpent(Unavailable):
         super().__init__(f"The SMS budget of the day{where} is spent", retry_after)
 
 
+class FactorUnavailable(Unavailable):
+    reason = "second-factor-unavailable"
+    meaning = "No RADIUS server of the domain answers in time, or none gives an answer that proves to be its own."
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(f"The second factor of domain {domain} is unavailable; try again later")
+
+
 # --- the link ----------------------------------------------------------------------------------------------------
 
 
@@ -400,6 +429,56 @@ class LinkBusy(LinkDead):
 
     def __init__(self) -> None:
         super().__init__("This link is being used right now")
+
+
+class LinkLocked(LinkDead):
+    """Too many wrong tries at the second factor: the link is revoked, and says so."""
+
+    reason = "link-locked"
+    meaning = "The link was revoked after too many wrong tries at its second factor."
+
+    def __init__(self) -> None:
+        super().__init__("This link is locked after too many wrong tries")
+
+
+class SecondFactorNeeded(PwresetError):
+    """The link is good, and nothing is shown or done with it before its second factor was shown in this browser."""
+
+    family = Family.LINK
+    reason = "second-factor-needed"
+    meaning = "The link's second factor has not been shown in this browser, or more than a quarter of an hour ago."
+
+    def __init__(self) -> None:
+        super().__init__("A second factor is needed")
+
+
+class CodeWrong(PwresetError):
+    family = Family.PASSWORD
+    reason = "code-wrong"
+    meaning = "The code, or the one-time password, is wrong; `left` tries are left for this one."
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        super().__init__("The code is wrong")
+
+
+class CodeOver(PwresetError):
+    family = Family.PASSWORD
+    reason = "code-over"
+    meaning = "The code's ten minutes or its five tries are over, or none was sent: a new one is needed."
+
+    def __init__(self) -> None:
+        super().__init__("The code is no longer valid")
+
+
+class CodeTooSoon(PwresetError):
+    family = Family.THROTTLED
+    reason = "code-too-soon"
+    meaning = "A new code was asked for within a minute of the last one, or more than `mfa.codes_per_link` of one link."
+
+    def __init__(self, retry_after: timedelta) -> None:
+        self.retry_after = retry_after
+        super().__init__("Too soon for another code")
 
 
 class NoticeTooOld(LinkDead):

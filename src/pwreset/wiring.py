@@ -29,11 +29,12 @@ from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters, SharedCounters
 from pwreset.reset.model import Channel
 from pwreset.reset.pace import Quota
-from pwreset.reset.ports import Clock, Counters, Transport
+from pwreset.reset.ports import Clock, Counters, OneTimePasswords, Transport
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_key
 from pwreset.reset.worker import chain, work
 from pwreset.settings import Configuration, Settings
+from pwreset.settings.load import radius_variable
 from pwreset.store.clock import SystemClock
 from pwreset.store.sqlite import SqliteStore
 from pwreset.store.sqlite import migrate as migrate_sqlite
@@ -76,6 +77,7 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         outbox=Outbox(quotas_of(settings)),
         breached=breached_list(configuration),
         metrics=metrics,
+        one_time_passwords=one_time_passwords_of(configuration),
     )
     if exclusive:
         store.on_due(services.outbox.bell.set)
@@ -157,6 +159,21 @@ def transports_of(configuration: Configuration) -> dict[Channel, Transport]:
     if settings.sms.url is not None:
         transports[Channel.SMS] = sms_transport(settings.sms, configuration.sms_password)
     return transports
+
+
+def one_time_passwords_of(configuration: Configuration) -> dict[str, OneTimePasswords]:
+    """The servers of one-time passwords of the domains that have them. Raises SettingsError."""
+    found: dict[str, OneTimePasswords] = {}
+    for name, domain in configuration.settings.domains.items():
+        if "radius" not in domain.mfa.factors:
+            continue
+        secret = configuration.radius_secrets.get(name)
+        if not secret:
+            raise SettingsError(f"domains.{name}.mfa.radius.secret_file: is missing, and so is {radius_variable(name)}")
+        from pwreset.radius.client import RadiusServers
+
+        found[name] = RadiusServers(name, domain.mfa.radius, secret)
+    return found
 
 
 def quotas_of(settings: Settings) -> dict[Channel, Quota]:

@@ -83,6 +83,15 @@ BEHAVIOURS = (
         ),
     ),
     Behaviour(
+        "A second factor is demanded of the members of groups, nested ones too; what cannot be resolved demands it of everybody",
+        (
+            "a_second_factor_is_demanded_of_members_nested_ones_too_and_of_nobody_else",
+            "of_whom_it_cannot_be_told_a_second_factor_is_demanded",
+            "without_such_groups_none_is_demanded",
+            "a_person_is_known_to_one_time_passwords_by_the_attribute_that_is_configured",
+        ),
+    ),
+    Behaviour(
         "Managers are found, and are members of a group, nested ones too",
         (
             "a_member_of_the_managers_group_is_a_manager",

@@ -25,6 +25,7 @@ from pwreset.reset.model import AccountState, User
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.ports import BindOutcome, Directory
 from pwreset.secret import Secret
+from pwreset.settings import Mfa, Radius
 from tests.contract.directory_labs import DirectoryLab, FakeLab, SlapdLab
 from tests.contract.dirsrv_lab import DirsrvLab
 from tests.contract.record import PROPERTY
@@ -380,6 +381,37 @@ async def test_a_look_by_id_sees_a_new_protection_at_once(lab: DirectoryLab) -> 
     user = await directory.find(uid)
     lab.add_to_group(outer, inner)
     assert (await directory.find_by_id(user.id)).protected
+
+
+# --- people of whom a second factor is always demanded ---
+
+
+async def test_a_second_factor_is_demanded_of_members_nested_ones_too_and_of_nobody_else(lab: DirectoryLab) -> None:
+    uid, other = lab.add_person(), lab.add_person()
+    outer = lab.add_group(lab.add_group(lab.dn(uid)))
+    directory = lab.directory(mfa=Mfa(factors=("code",), groups=(outer,)))
+    assert [(await directory.find(one)).second_factor for one in (uid, other)] == [True, False]
+    user = await directory.find(other)
+    lab.add_to_group(outer, lab.dn(other))
+    assert (await directory.find_by_id(user.id)).second_factor
+
+
+async def test_of_whom_it_cannot_be_told_a_second_factor_is_demanded(lab: DirectoryLab) -> None:
+    directory = lab.directory(mfa=Mfa(factors=("code",), groups=("cn=gone,ou=groups,dc=example,dc=org",)))
+    user = await directory.find(lab.add_person())
+    assert (user.second_factor, user.protected) == (True, False)
+
+
+async def test_without_such_groups_none_is_demanded(lab: DirectoryLab) -> None:
+    assert not (await lab.directory().find(lab.add_person())).second_factor
+
+
+async def test_a_person_is_known_to_one_time_passwords_by_the_attribute_that_is_configured(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    plain = await lab.directory().find(uid)
+    assert plain.factor_name == plain.login
+    by_mail = Mfa(factors=("radius",), radius=Radius(username_attribute="mail"))
+    assert (await lab.directory(mfa=by_mail).find(uid)).factor_name == plain.mails[0]
 
 
 # --- managers ---

@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pwreset.errors import SentAlready, StoreUnavailable
-from pwreset.reset.model import Channel, DeliveryMode, DeliveryState, MessageName, RequestFilter, RequestState
+from pwreset.reset.model import (
+    Challenge,
+    Channel,
+    DeliveryMode,
+    DeliveryState,
+    Demand,
+    Factor,
+    MessageName,
+    RequestFilter,
+    RequestState,
+    ResetRequest,
+)
 from pwreset.reset.ports import Store
 from pwreset.store.postgres import PostgresStore
 from pwreset.store.sqlite import SqliteStore
@@ -565,6 +576,134 @@ async def test_claims_are_told_once_their_lease_is_over(store: Store, clock: Fak
     assert [request.id for request in await store.expired_claims(clock.now() + MINUTE, 10)] == [early.id]
     assert [request.id for request in await store.expired_claims(clock.now() + HOUR, 10)] == [early.id, late.id]
     assert [request.id for request in await store.expired_claims(clock.now() + HOUR, 1)] == [early.id]
+
+
+# --- the second factor ----------------------------------------------------------------------------------------------
+
+
+def a_challenge(request: ResetRequest, now: datetime, mark: bytes = b"mark") -> Challenge:
+    return Challenge(request.id, mark, now, now + timedelta(minutes=10))
+
+
+async def renew(store: Store, challenge: Challenge, most: int = 5) -> bool:
+    before = challenge.sent_at - timedelta(minutes=1)
+    return await store.renew_challenge(challenge, [], [], before=before, most=most)
+
+
+async def test_what_a_link_demands_is_kept_as_it_was_written(store: Store, clock: FakeClock) -> None:
+    since = clock.now() + timedelta(hours=2)
+    demands = (
+        None,
+        Demand(Factor.RADIUS),
+        Demand(Factor.CODE, (SMS,)),
+        Demand(Factor.CODE, (MAIL, SMS), since),
+    )
+    for number, demand in enumerate(demands):
+        request = replace(a_request(clock.now(), user_id=f"user-{number}"), demand=demand)
+        await store.add(request, [], [], supersede=False)
+        kept = await store.get(request.id)
+        assert kept is not None
+        assert kept.demand == demand
+
+
+async def test_a_new_code_begins_its_tries_anew_and_the_links_total_goes_on(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    assert await store.challenge(request.id) is None
+    assert await renew(store, a_challenge(request, clock.now()))
+    await store.take_try(request.id, clock.now(), 5, 15)
+    clock.advance(timedelta(minutes=1))
+    assert await renew(store, a_challenge(request, clock.now(), b"newer"))
+    now = await store.challenge(request.id)
+    assert now == replace(a_challenge(request, clock.now(), b"newer"), tries=0, total=1, codes=2)
+
+
+async def test_a_new_code_is_refused_within_a_minute_and_beyond_the_links_number(
+    store: Store, clock: FakeClock
+) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    assert await renew(store, a_challenge(request, clock.now()))
+    clock.advance(timedelta(seconds=59))
+    assert not await renew(store, a_challenge(request, clock.now()))
+    clock.advance(timedelta(seconds=1))
+    assert await renew(store, a_challenge(request, clock.now()), most=2)
+    clock.advance(timedelta(hours=1))
+    assert not await renew(store, a_challenge(request, clock.now()), most=2)
+
+
+async def test_of_many_codes_asked_for_at_once_one_is_written_with_its_message(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now(), sent_to=(MAIL,))
+    await store.add(request, [], [], supersede=False)
+    deliveries = [a_delivery(request, message=MessageName.RESET_CODE) for _ in range(20)]
+    won = await asyncio.gather(
+        *(
+            store.renew_challenge(
+                a_challenge(request, clock.now()), [one], [], before=clock.now() - timedelta(minutes=1), most=5
+            )
+            for one in deliveries
+        )
+    )
+    assert sum(won) == 1
+    assert len(await store.deliveries(request.id)) == 1
+
+
+async def test_an_older_code_that_waits_is_not_sent_any_more(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now(), sent_to=(MAIL,))
+    await store.add(request, [a_delivery(request)], [], supersede=False)
+    for _ in range(2):
+        code = a_delivery(request, message=MessageName.RESET_CODE)
+        before = clock.now() - timedelta(minutes=1)
+        await store.renew_challenge(a_challenge(request, clock.now()), [code], [], before=before, most=5)
+        clock.advance(timedelta(minutes=1))
+    states = [(delivery.message, delivery.state) for delivery in await store.deliveries(request.id)]
+    assert states == [
+        (MessageName.RESET_LINK, DeliveryState.QUEUED),
+        (MessageName.RESET_CODE, DeliveryState.ABANDONED),
+        (MessageName.RESET_CODE, DeliveryState.QUEUED),
+    ]
+
+
+async def test_of_fifty_tries_at_once_five_are_counted(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await renew(store, a_challenge(request, clock.now()))
+    tried = await asyncio.gather(*(store.take_try(request.id, clock.now(), 5, 15) for _ in range(50)))
+    assert sorted(one.tries for one in tried if one is not None) == [1, 2, 3, 4, 5]
+
+
+async def test_tries_end_with_the_code_and_with_the_links_total(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    assert await store.take_try(request.id, clock.now(), 5, 15) is None
+    await renew(store, a_challenge(request, clock.now()))
+    assert await store.take_try(request.id, clock.now(), 5, 1) is not None
+    assert await store.take_try(request.id, clock.now(), 5, 1) is None
+    await store.return_try(request.id)
+    assert await store.take_try(request.id, clock.now(), 5, 1) is not None
+    await store.return_try(request.id)
+    clock.advance(timedelta(minutes=10))
+    assert await store.take_try(request.id, clock.now(), 5, 15) is None
+
+
+async def test_a_code_is_spent_by_one_form_however_often_it_comes(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await renew(store, a_challenge(request, clock.now()))
+    event = an_event(clock.now())
+    assert not await store.spend_code(request.id, b"another", b"form", [event])
+    assert await store.spend_code(request.id, b"mark", b"form", [event])
+    assert await store.spend_code(request.id, b"mark", b"form", [event])
+    assert not await store.spend_code(request.id, b"mark", b"another form", [event])
+    assert len(await store.audit(0, 10)) == 1
+
+
+async def test_a_purged_request_takes_its_tries_with_it(store: Store, clock: FakeClock) -> None:
+    request = a_request(clock.now())
+    await store.add(request, [], [], supersede=False)
+    await renew(store, a_challenge(request, clock.now()))
+    await store.purge(clock.now() + timedelta(days=30))
+    assert await store.challenge(request.id) is None
 
 
 # --- deliveries --------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ EXAMPLES = settings_examples()
 
 def written(text: str, folder: Path) -> Path:
     """A settings file made of an example and the rest that every file must have; passwords lie beside it."""
-    for name in ("ldap.password", "sms.password", "mail.password", "store.password", "pwreset.toml"):
+    for name in ("ldap.password", "sms.password", "mail.password", "store.password", "radius.secret", "pwreset.toml"):
         (folder / name).touch(mode=0o600)
     path = folder / "pwreset.toml"
     path.write_text(as_toml(merge(tomllib.loads(REST), tomllib.loads(text))), encoding="utf-8")

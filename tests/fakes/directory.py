@@ -241,7 +241,7 @@ class FakeDirectory:
         self._answer()
         return {
             dn: None if self.tree.members(dn) is None else self._people_in(dn)
-            for dn in (*self._settings.managers, *self._settings.protected)
+            for dn in (*self._settings.managers, *self._settings.protected, *self._settings.mfa.groups)
         }
 
     async def sample(self) -> User | None:
@@ -316,7 +316,16 @@ class FakeDirectory:
         ] + [*(user.mails if or_mail else ())]
 
     def _user(self, person: FakePerson) -> User:
-        return replace(person.user, domain=self._domain, protected=self._is_protected(person.user.dn))
+        user, groups = person.user, self._settings.mfa.groups
+        demanded = any(self.tree.members(one) is None for one in groups) or read_dn(user.dn) in self._closure(groups)
+        known = {"uid": user.login, "cn": user.name, "mail": next(iter(user.mails), "")}
+        return replace(
+            user,
+            domain=self._domain,
+            protected=self._is_protected(user.dn),
+            second_factor=demanded,
+            factor_name=known.get(self._settings.mfa.radius.username_attribute or "uid", ""),
+        )
 
     def _is_protected(self, dn: str) -> bool:
         settings = self._settings

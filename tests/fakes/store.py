@@ -10,6 +10,7 @@ from pwreset.errors import SentAlready, StoreUnavailable
 from pwreset.reset import audit
 from pwreset.reset.model import (
     AuditEvent,
+    Challenge,
     Channel,
     Delivery,
     DeliveryState,
@@ -23,6 +24,7 @@ from pwreset.reset.model import (
 from pwreset.reset.ports import Clock
 
 ALIVE = (RequestState.PENDING, RequestState.CLAIMED)
+OF_THE_LINK = (MessageName.RESET_LINK, MessageName.ASKED_LINK, MessageName.RESET_CODE)
 
 
 class FakeStore:
@@ -37,6 +39,7 @@ class FakeStore:
         self._doom: dict[str, str] = {}
         self._born = 0
         self._once: dict[str, str] = {}
+        self.challenges: dict[str, Challenge] = {}
         self.worked = True
         self._told = 0
         self._blocks: list[tuple[bytes, tuple[AuditEvent, ...]]] = []  # chained events with the key of their block
@@ -139,7 +142,7 @@ class FakeStore:
             request, state=RequestState.USED, claimed_until=None, settled_at=now, settled_why="used"
         )
         self._end_others(request, now, "password-set", older_only=False)
-        self._abandon(request_id, now, "the link has been used", only=MessageName.RESET_LINK)
+        self._abandon(request_id, now, "the link has been used", OF_THE_LINK)
         self._queue(notices)
         self._tell(events)
         return True
@@ -170,7 +173,7 @@ class FakeStore:
             self._end(request, now, "disowned")
         else:
             self.requests[request_id] = replace(request, settled_why="disowned")
-        self._abandon(request_id, now, "the link is dead", only=MessageName.RESET_LINK)
+        self._abandon(request_id, now, "the link is dead", OF_THE_LINK)
         self._end_others(request, now, "disowned", older_only=False)
         self._queue(reports)
         self._tell(events)
@@ -212,6 +215,57 @@ class FakeStore:
     def _end(self, request: ResetRequest, now: datetime, why: str) -> None:
         self.requests[request.id] = replace(request, state=RequestState.REVOKED, settled_at=now, settled_why=why)
         self._abandon(request.id, now, "the link is dead")
+
+    # --- the second factor ---------------------------------------------------------------------------------------
+
+    async def challenge(self, request_id: str) -> Challenge | None:
+        self._refuse_if_down()
+        return self.challenges.get(request_id)
+
+    async def renew_challenge(
+        self,
+        challenge: Challenge,
+        deliveries: Sequence[Delivery],
+        events: Sequence[AuditEvent],
+        *,
+        before: datetime,
+        most: int,
+    ) -> bool:
+        self._refuse_if_down()
+        last = self.challenges.get(challenge.request_id)
+        if last is not None and (last.sent_at > before or last.codes >= most):
+            return False
+        codes, total = (0, 0) if last is None else (last.codes, last.total)
+        self.challenges[challenge.request_id] = replace(challenge, tries=0, total=total, codes=codes + 1, spent_by=b"")
+        self._abandon(challenge.request_id, challenge.sent_at, "replaced by a newer code", (MessageName.RESET_CODE,))
+        self._queue(deliveries)
+        self._tell(events)
+        return True
+
+    async def take_try(self, request_id: str, now: datetime, most: int, most_in_all: int) -> Challenge | None:
+        self._refuse_if_down()
+        known = self.challenges.get(request_id)
+        if known is None or known.expires_at <= now or known.tries >= most or known.total >= most_in_all:
+            return None
+        counted = replace(known, tries=known.tries + 1, total=known.total + 1)
+        self.challenges[request_id] = counted
+        return counted
+
+    async def return_try(self, request_id: str) -> None:
+        self._refuse_if_down()
+        known = self.challenges.get(request_id)
+        if known is not None and known.total > 0:
+            self.challenges[request_id] = replace(known, total=known.total - 1)
+
+    async def spend_code(self, request_id: str, mark: bytes, by: bytes, events: Sequence[AuditEvent]) -> bool:
+        self._refuse_if_down()
+        known = self.challenges.get(request_id)
+        if known is None or known.mark != mark or known.spent_by not in (b"", by):
+            return False
+        if not known.spent_by:
+            self.challenges[request_id] = replace(known, spent_by=by)
+            self._tell(events)
+        return True
 
     # --- deliveries ----------------------------------------------------------------------------------------------
 
@@ -280,9 +334,11 @@ class FakeStore:
     def _queue(self, deliveries: Sequence[Delivery]) -> None:
         self.messages.update({delivery.id: replace(delivery, state=DeliveryState.QUEUED) for delivery in deliveries})
 
-    def _abandon(self, request_id: str, now: datetime, why: str, only: MessageName | None = None) -> None:
+    def _abandon(
+        self, request_id: str, now: datetime, why: str, only: tuple[MessageName, ...] = tuple(MessageName)
+    ) -> None:
         for message in self._queued():
-            if message.request_id == request_id and only in (None, message.message):
+            if message.request_id == request_id and message.message in only:
                 self.messages[message.id] = replace(
                     message, state=DeliveryState.ABANDONED, settled_at=now, detail=why, body=b""
                 )
@@ -343,6 +399,7 @@ class FakeStore:
         messages = [message.id for message in self.messages.values() if message.request_id in old]
         for request_id in old:
             del self.requests[request_id]
+            self.challenges.pop(request_id, None)
         for message_id in messages:
             del self.messages[message_id]
         return {"requests": len(old), "deliveries": len(messages), "events": self._purge_events(before)}

@@ -2,6 +2,7 @@
 
 https       the certificate that people and callers see
 domains     each directory, its rules, managers and protected people
+second_factor  its RADIUS servers, and whether a code has a way to travel
 transports  the relay and the gateway
 peers       what another server's certificate says, so that a wrong one can be told exactly
 report      for people, and for programs
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from pwreset.check.domains import in_domain, people_by_domain
 from pwreset.check.https import of_https
+from pwreset.check.second_factor import of_second_factors
 from pwreset.check.transports import of_transports
 from pwreset.errors import PwresetError, SettingsError
 from pwreset.reset.findings import Finding, Part, State
@@ -53,6 +55,8 @@ async def _of_parts(services: Services, usernames: Sequence[str]) -> AsyncIterat
     for findings in domains:
         for finding in findings:
             yield finding
+    for finding in await of_second_factors(services):
+        yield finding
     for finding in await of_transports(services):
         yield finding
 

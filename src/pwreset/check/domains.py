@@ -111,6 +111,7 @@ async def _groups(name: str, services: Services) -> list[Finding]:
     return [
         *_of_groups(Part.MANAGERS, domain.managers, sizes, name),
         *_of_groups(Part.PROTECTED, domain.protected, sizes, name),
+        *_of_groups(Part.SECOND_FACTOR, domain.mfa.groups, sizes, name),
     ]
 
 
@@ -121,7 +122,8 @@ def _of_groups(part: Part, dns: Sequence[str], sizes: Mapping[str, int | None], 
     for dn in dns:
         size = sizes.get(dn)
         if size is None:
-            advice = "Mend the DN, or let the service account read it. Until then nobody gets a link in this domain."
+            until = "everybody must show a second factor" if part is Part.SECOND_FACTOR else "nobody gets a link"
+            advice = f"Mend the DN, or let the service account read it. Until then {until} in this domain."
             yield Finding(part, State.FAILED, "is not there, or may not be read", advice, dn, name)
         elif size == 0:
             yield Finding(part, State.WARNING, "nobody is listed in it", NOT_LISTED, dn, name)

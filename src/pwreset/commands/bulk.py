@@ -161,7 +161,8 @@ def _name_of(ask: BulkAsk, digest: str) -> str:
     """By what it holds; one from the directory by what was asked for, since people come and go meanwhile."""
     if ask.wanted is None:
         return f"list-{digest}"
-    return f"filter-{sha256(repr((ask.wanted, ask.for_all)).encode()).hexdigest()[:DIGEST_CHARACTERS]}"
+    wish = repr((ask.wanted, ask.for_all)) + ask.for_all.mark
+    return f"filter-{sha256(wish.encode()).hexdigest()[:DIGEST_CHARACTERS]}"
 
 
 def _report_path(ask: BulkAsk, sending: Sending) -> Path:

@@ -31,6 +31,12 @@ class ForAll:
     mode: str | None = None
     lifetime_hours: int | None = None
     comments: str | None = None
+    mfa: bool = field(default=False, repr=False)  # not in the names of sendings that were begun before there was one
+
+    @property
+    def mark(self) -> str:
+        """What a sending's name tells of it, beside what its `repr` does."""
+        return "mfa" if self.mfa else ""
 
 
 @dataclass(slots=True)
@@ -88,7 +94,7 @@ class People:
 
         Keeps a few bytes for each line, to find people who are there twice.
         """
-        complaints, digest, self.count = Complaints(), sha256(), 0
+        complaints, digest, self.count = Complaints(), sha256(self._for_all.mark.encode()), 0
         seen: dict[bytes, int] = {}
         for number, line in self._rows():
             if not isinstance(line, Line):
@@ -162,4 +168,5 @@ def _line(number: int, values: dict[str, str], surplus: int, for_all: ForAll) ->
         mode=values.get("mode", "").strip() or for_all.mode,
         lifetime_hours=int(hours) if hours else for_all.lifetime_hours,
         comments=values.get("comments", "").strip() or for_all.comments,
+        mfa=for_all.mfa,
     )

@@ -34,6 +34,9 @@ def send(
     mode: Annotated[str | None, Parameter(help="MAIL, SMS, MAILSMS or NONE; else `links.delivery_mode`.")] = None,
     lifetime_hours: Annotated[int | None, Parameter(help="1 to 720; else `links.lifetime_hours`.")] = None,
     comments: Annotated[str | None, Parameter(help="A note shown in the message.")] = None,
+    mfa: Annotated[
+        bool, Parameter(negative=(), help="Demand a second factor when the link is opened (`domains.<NAME>.mfa`).")
+    ] = False,
     rate: Annotated[float | None, Parameter(help="Of many: links a second; else `limits.bulk_per_second`.")] = None,
     report: Annotated[
         Path | None, Parameter(help="Of many: the CSV file that says what became of each line; mode 0600.")
@@ -62,7 +65,7 @@ def send(
         from pwreset.commands.bulk import BulkAsk, send_many
         from pwreset.commands.people import ForAll
 
-        for_all = ForAll(domain, mode, lifetime_hours, comments)
+        for_all = ForAll(domain, mode, lifetime_hours, comments, mfa=mfa)
         pace = 0.0 if dry_run and rate is None else rate  # what sends nothing need not go slowly
         many = BulkAsk(source, wanted, for_all, sending, pace, report, dry_run, as_json)
 
@@ -87,6 +90,7 @@ def send(
                 comments=comments,
                 asker=operator(),
                 scope=None,
+                mfa=mfa,
                 wait_until=services.clock.monotonic() + services.settings.delivery.wait_seconds,
             ),
             services,

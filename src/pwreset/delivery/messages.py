@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from jinja2 import Template
 from markupsafe import Markup
@@ -92,8 +93,18 @@ class TemplateMessages:
             "not_me": facts.not_me.reveal() if facts.not_me else "",
             "handed_over": "yes" if facts.handed_over else "",
             "at": tell(facts.at, language, zone),
+            "code": facts.code.reveal() if facts.code else "",
+            "bound": self._bound(facts) if channel is Channel.SMS else "",
             "expires": tell(facts.expires_at, language, zone) if facts.expires_at else "",
         }
+
+    def _bound(self, facts: MessageFacts) -> str:
+        """The last line of an SMS by which a phone offers its code on the page of our host alone.
+
+        https://wicg.github.io/sms-one-time-codes/
+        """
+        url = self._settings.domains[facts.domain].public_url or self._settings.public_url
+        return f"@{urlsplit(url).hostname} #{facts.code.reveal()}" if facts.code else ""
 
     def _short(self, template: Template, values: Mapping[str, str], comments: str) -> str:
         """The SMS within the segments that may be paid for: without the comments, the help, the "it was not me", in this order, where it grows too long.
@@ -102,6 +113,8 @@ class TemplateMessages:
         """
         most = self._settings.sms.max_segments
         text = ""
+        if values["bound"]:
+            return self._short_code(template, values)
         for less in (
             {"comments": unlinked(lines(comments), gap=" ")},
             {"comments": ""},
@@ -112,6 +125,15 @@ class TemplateMessages:
             if segments(text) <= most:
                 return text
         return values["link"] or cut(text, most)
+
+    def _short_code(self, template: Template, values: Mapping[str, str]) -> str:
+        """The SMS with a code: in one segment, or what phones read it by goes first, then all but the code."""
+        whole = template.render({**values, "comments": ""}).strip()
+        plain = template.render({**values, "comments": "", "bound": ""}).strip()
+        most = max(1, self._settings.sms.max_segments)
+        if segments(whole) == 1:
+            return whole
+        return plain if segments(plain) <= most else values["code"]
 
 
 def _told_apart(values: Mapping[str, str]) -> Mapping[str, str]:

@@ -37,6 +37,8 @@ FACTS = frozenset(
         "at",
         "expires",
         "comments",
+        "code",
+        "bound",
         "brand",
         "logo",
         "footer",
@@ -142,6 +144,8 @@ def _sample(domain: str, name: MessageName) -> MessageFacts:
     notice = MessageFacts(
         domain=domain, user=user, at=at, not_me=Secret(f"https://reset.example.org/not-me/{'x' * 43}")
     )
+    if name is MessageName.RESET_CODE:
+        return replace(notice, not_me=None, expires_at=at + timedelta(minutes=10), code=Secret("314159"))
     if name not in (MessageName.RESET_LINK, MessageName.ASKED_LINK):
         return notice
     link = Secret(f"https://reset.example.org/r/{'x' * 43}")

@@ -97,6 +97,7 @@ class Reader:
             domain.language_attribute,
             *NAME_ATTRIBUTES,
             "memberOf",
+            *([known_as] if (known_as := domain.mfa.radius.username_attribute) else []),
             *account.attributes,
         )
 
@@ -119,11 +120,12 @@ class Reader:
         named = "".join(f"({attribute}=*)" for attribute in self.logins)
         return self.among_users(f"(&{_in_brackets(wanted)}(|{named}))")
 
-    def user(self, entry: Entry, *, protected: bool, whole: bool = True) -> User:
+    def user(self, entry: Entry, *, protected: bool, second_factor: bool = False, whole: bool = True) -> User:
         """The person. Without `whole` no context words are gathered: sending a link needs none, and they take time."""
         domain = self._domain
         mails = tuple(value for attribute in domain.mail_attributes for value in entry.texts(attribute))
         login = entry.text(*self.logins)
+        known_as = domain.mfa.radius.username_attribute
         return User(
             id=self._account.identity(entry),
             dn=entry.dn,
@@ -140,6 +142,8 @@ class Reader:
             must_change=self._account.must_change(entry),
             given_name=entry.text("givenName"),
             context_words=_context_words(entry, mails) if whole else (),
+            second_factor=second_factor,
+            factor_name=login if known_as is None else entry.text(known_as),
         )
 
     def among_users(self, filter_text: str) -> str:

@@ -69,6 +69,7 @@ class LdapDirectory:
         self._protecting = [self._protected] if domain.protected else []
         if domain.managers and domain.protect_managers:
             self._protecting.append(self._managers)
+        self._demanding = Groups(self._pool, name, "mfa.groups", domain.mfa.groups)
         self._base = read_dn(domain.base_dn)
         self._managers_base = read_dn(domain.managers_base_dn or domain.base_dn)
         self._own = read_dn(domain.bind_dn or "")
@@ -182,7 +183,7 @@ class LdapDirectory:
     async def group_sizes(self) -> Mapping[str, int | None]:
         """See `Directory.group_sizes`."""
         sizes: dict[str, int | None] = {}
-        for dn in (*self._settings.managers, *self._settings.protected):
+        for dn in (*self._settings.managers, *self._settings.protected, *self._settings.mfa.groups):
             closure = await Groups(self._pool, self._name, dn, (dn,)).fresh()
             sizes[dn] = None if closure.unresolved else closure.people
         return sizes
@@ -213,6 +214,7 @@ class LdapDirectory:
         """See `Directory.close`."""
         self._managers.close()
         self._protected.close()
+        self._demanding.close()
         await self._pool.close()
 
     def _kind_with(self, dialect: Dialect) -> Kind:
@@ -296,7 +298,8 @@ class LdapDirectory:
     async def _user(self, kind: Kind, entry: Entry, *, fresh: bool) -> User:
         guarded = self._settings.protect_admin_count and kind.dialect.is_protected(entry)
         protected = guarded or await self._is_protected(kind, entry, fresh=fresh)
-        user = kind.reader.user(entry, protected=protected, whole=fresh)
+        second_factor = bool(self._settings.mfa.groups) and await self._in(kind, entry, (self._demanding,), fresh=fresh)
+        user = kind.reader.user(entry, protected=protected, second_factor=second_factor, whole=fresh)
         if not user.id:
             # Links are bound to it: without, all people would look like one, and each new link would end all others.
             raise DirectoryMisconfigured(self._name, "our service account may not read what identifies an entry")
@@ -307,12 +310,14 @@ class LdapDirectory:
     async def _is_protected(self, kind: Kind, entry: Entry, *, fresh: bool) -> bool:
         if self._own is not None and read_dn(entry.dn) == self._own:
             return True
-        if not self._protecting:
-            return False
+        return bool(self._protecting) and await self._in(kind, entry, self._protecting, fresh=fresh)
+
+    async def _in(self, kind: Kind, entry: Entry, those: Sequence[Groups], *, fresh: bool) -> bool:
+        """Whether one of these groups holds the entry, or may hold it."""
         groups_of = await kind.dialect.groups_of(self._pool, entry)
-        for groups in self._protecting:
+        for groups in those:
             closure = await (groups.fresh() if fresh else groups.closure())
-            # Who is behind a DN that cannot be read cannot be told, so everybody is protected.
+            # Who is behind a DN that cannot be read cannot be told: it may be anybody.
             if closure.unresolved or closure.holds(entry.dn, groups_of):
                 return True
         return False

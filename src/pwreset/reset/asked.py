@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pwreset import logs
@@ -26,6 +26,7 @@ from pwreset.errors import (
     UserProtected,
 )
 from pwreset.reset import audit, budget
+from pwreset.reset.demands import demand_for
 from pwreset.reset.model import (
     Asker,
     Channel,
@@ -41,10 +42,10 @@ from pwreset.reset.notices import disowning_link, link_issued_notices, sealed
 from pwreset.reset.ports import Limit, MessageFacts
 from pwreset.reset.recipients import usable_mails, usable_mobiles
 from pwreset.reset.send import (
-    LONGEST_LIFETIME,
     LONGEST_USERNAME,
     Plan,
     Target,
+    highest_lifetime,
     new_request,
     recipients_of,
     refuse_if_not_resettable,
@@ -109,7 +110,8 @@ async def _send(ask: PublicAsk, services: Services) -> None:
     if services.settings.domains[ask.domain].managers and await directory.is_manager(user.dn):
         raise UserProtected
     plan = _plan(ask, user, expired, services)
-    target = recipients_of(plan, user, services) if expired is None else _still_there(expired, user, services)
+    until = services.clock.now() + plan.lifetime
+    target = recipients_of(plan, user, services) if expired is None else _still_there(expired, user, services, until)
     await _limit_by_user_and_destination(target, services)
     await _issue(plan, target, ask, services)
 
@@ -128,20 +130,24 @@ async def _expired(ask: PublicAsk, services: Services) -> ResetRequest:
 
 
 def _plan(ask: PublicAsk, user: User, expired: ResetRequest | None, services: Services) -> Plan:
-    public, domain = services.settings.public, services.settings.domains[ask.domain]
-    highest = min(LONGEST_LIFETIME, domain.max_lifetime_hours or services.settings.links.max_lifetime_hours)
+    public = services.settings.public
+    mode = DeliveryMode(public.delivery_mode) if expired is None else expired.mode
+    highest = highest_lifetime(ask.domain, mode, services)
     return Plan(
         domain=ask.domain,
         username=user.login,
-        mode=DeliveryMode(public.delivery_mode) if expired is None else expired.mode,
+        mode=mode,
         lifetime=timedelta(hours=min(public.lifetime_hours, highest)),
         comments="",
         asker=ask.asker,
     )
 
 
-def _still_there(expired: ResetRequest, user: User, services: Services) -> Target:
-    """Where the expired link went, as far as the entry still has it. Raises AskRefused when nothing is left."""
+def _still_there(expired: ResetRequest, user: User, services: Services, until: datetime) -> Target:
+    """Where the expired link went, as far as the entry still has it. Raises AskRefused when nothing is left.
+
+    `until` is when the new link's time is over.
+    """
     country = services.settings.domains[user.domain].country
     current = {
         (recipient.channel, recipient.address.casefold())
@@ -151,7 +157,9 @@ def _still_there(expired: ResetRequest, user: User, services: Services) -> Targe
     left = tuple(one for one in expired.sent_to if (one.channel, one.address.casefold()) in current)
     if not left:
         raise LinkUnknown("address-left")
-    return Target(user, left, ())
+    # A new link in the place of one that demanded a second factor demands it too, whoever asked for that.
+    asked = expired.demand is not None and expired.demand.since is None
+    return Target(user, left, (), demand_for(user, left, services, asked=asked, until=until))
 
 
 async def _limit_before_the_look_up(ask: PublicAsk, services: Services) -> None:

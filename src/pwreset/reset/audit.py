@@ -40,6 +40,13 @@ class Event(Enum):
         "claim.recovered",
         "A submission that died in the middle was cleared up; `password_set` says what had become of it.",
     )
+    CODE_SENT = (
+        "code.sent",
+        "The holder of a link asked for a code; `channels` says how it goes, `number` how many there have been.",
+    )
+    FACTOR_PROVED = ("factor.proved", "The holder of a link has shown the second factor; `factor` says which.")
+    FACTOR_REFUSED = ("factor.refused", "A wrong code or one-time password; `total` is the link's number of tries.")
+    LINK_LOCKED = ("link.locked", "A link was revoked after too many tries at its second factor.")
     DELIVERY_SENT = ("delivery.sent", "A message was taken by the relay or gateway.")
     DELIVERY_ABANDONED = (
         "delivery.abandoned",

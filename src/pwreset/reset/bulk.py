@@ -43,6 +43,7 @@ class Line:
     mode: str | None = None
     lifetime_hours: int | None = None
     comments: str | None = None
+    mfa: bool = False
 
 
 class Ending(Enum):
@@ -98,6 +99,7 @@ def ask_of(line: Line, asker: Asker, once: str = "") -> SendRequest:
         wait_until=0.0,
         once=once,
         hand_over=False,
+        mfa=line.mfa,
     )
 
 

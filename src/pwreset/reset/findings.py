@@ -42,6 +42,10 @@ class Part(Enum):
     INDEX = ("index", "Whether people are found by an index, rather than by reading the whole directory.")
     MANAGERS = ("managers", "Each DN of `managers`: whether it is there, and how many people it stands for.")
     PROTECTED = ("protected", "Each DN of `protected`, likewise.")
+    SECOND_FACTOR = (
+        "second-factor",
+        "The second factor: each DN of `mfa.groups`, each RADIUS server, and whether a code has a way to travel.",
+    )
     MAIL = ("mail", "The SMTP relay: connection, TLS, log-in.")
     SMS = ("sms", "The SMS gateway: connection and TLS; nothing is sent.")
     CERTIFICATE = ("certificate", "The certificate of another server, when it is about to expire.")

@@ -75,6 +75,14 @@ class MessageName(Enum):
     LINK_ISSUED = "link-issued"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
     DISOWNED = "disowned"
+    RESET_CODE = "reset-code"
+
+
+class Factor(Enum):
+    """What a person must show beside the link before the form is shown."""
+
+    CODE = "code"  # a short code that is sent to another address than the link
+    RADIUS = "radius"  # what an existing server of one-time passwords wants
 
 
 class AccountState(Enum):
@@ -109,6 +117,8 @@ class User:
     must_change: bool = False  # the directory wants a new password at the next log-in
     given_name: str = ""
     context_words: tuple[str, ...] = ()  # the person's own names and addresses, which no password should be made of
+    second_factor: bool = False  # a group of `mfa.groups` holds him, or one of them cannot be resolved
+    factor_name: str = ""  # what he is called where one-time passwords are tried; empty when the entry does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,19 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What must be shown beside the link: from its birth, or, of a two-stage link, from `since` on.
+
+    `code_to` is where a code goes: fixed when the link is made, so that an address that somebody puts into the entry
+    afterwards gets none.
+    """
+
+    factor: Factor
+    code_to: tuple[Recipient, ...] = ()
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendRequest:
     """What Send_Request asks for, read and typed. None means: as the settings say.
 
@@ -156,6 +179,7 @@ class SendRequest:
     wait_until: float
     once: str = ""  # a key under which only one link is ever sent
     hand_over: bool = True  # False leaves the first attempt at delivery to the worker
+    mfa: bool = False  # a second factor is demanded when the link is opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +214,7 @@ class ResetRequest:
     expires_at: datetime
     password_mark: str
     sent_to: tuple[Recipient, ...]
+    demand: Demand | None = None
     binding: bytes = b""
     state: RequestState = RequestState.PENDING
     claimed_until: datetime | None = None
@@ -197,6 +222,24 @@ class ResetRequest:
     settled_at: datetime | None = None  # when it was used or revoked
     settled_why: str = ""  # "used", "superseded", "revoked-by-manager", "changed-elsewhere" ...
     sequence: int = 0  # order of birth, given by the store
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What is known of the tries at a link's second factor: one row for each link.
+
+    `mark` is the HMAC of the newest code; empty where the factor is none of ours. `spent_by` is empty until the code
+    was told right, and then says by which form.
+    """
+
+    request_id: str
+    mark: bytes
+    sent_at: datetime
+    expires_at: datetime
+    tries: int = 0  # with this code, right or wrong
+    total: int = 0  # with all codes of the link
+    codes: int = 1  # how many there have been
+    spent_by: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

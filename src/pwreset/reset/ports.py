@@ -15,6 +15,7 @@ from typing import Protocol
 from pwreset.reset.findings import Finding
 from pwreset.reset.model import (
     AuditEvent,
+    Challenge,
     Channel,
     Content,
     Delivery,
@@ -62,7 +63,7 @@ class Directory(Protocol):
     async def find(self, username: str, *, or_mail: bool = False) -> User:
         """Exactly one entry whose login attributes match, as the directory compares; with `or_mail` its mail attributes too.
 
-        `protected` may rest on group memberships read up to 30 s ago; `context_words` may be empty. Raises UserUnknown, UserAmbiguous.
+        `protected` and `second_factor` may rest on group memberships read up to 30 s ago; `context_words` may be empty. Raises UserUnknown, UserAmbiguous.
         """
         ...
 
@@ -127,7 +128,7 @@ class Directory(Protocol):
         ...
 
     async def group_sizes(self) -> Mapping[str, int | None]:
-        """How many people each configured `managers` and `protected` DN stands for; None: it cannot be resolved."""
+        """How many people each DN of `managers`, `protected` and `mfa.groups` stands for; None: it cannot be resolved."""
         ...
 
     async def sample(self) -> User | None:
@@ -248,6 +249,45 @@ class Store(Protocol):
         """Claims whose lease is over: their process died in the middle."""
         ...
 
+    async def challenge(self, request_id: str) -> Challenge | None:
+        """What is known of the tries at this link's second factor; None when there was none yet."""
+        ...
+
+    async def renew_challenge(
+        self,
+        challenge: Challenge,
+        deliveries: Sequence[Delivery],
+        events: Sequence[AuditEvent],
+        *,
+        before: datetime,
+        most: int,
+    ) -> bool:
+        """A new code in the place of the last one, with its messages; tries begin anew, their total goes on.
+
+        Only if the last one was sent before then and there have been fewer than `most`: one conditional statement, True
+        for exactly one caller. Codes of the link that still wait to be sent are abandoned.
+        """
+        ...
+
+    async def take_try(self, request_id: str, now: datetime, most: int, most_in_all: int) -> Challenge | None:
+        """Count one try, before anybody looks whether it is right: one conditional UPDATE, shared by all nodes.
+
+        The challenge as it is now; None, with nothing counted, when it is over, tried `most` times, its link
+        `most_in_all` times, or when there is none.
+        """
+        ...
+
+    async def return_try(self, request_id: str) -> None:
+        """Take one back of the link's total: a try that nobody has judged. Those of the code stay counted."""
+        ...
+
+    async def spend_code(self, request_id: str, mark: bytes, by: bytes, events: Sequence[AuditEvent]) -> bool:
+        """Mark the code of this mark as used, by this form. False when another form has used it, or it is replaced.
+
+        The same form may come twice, as a button is pressed twice; the events are written for the first one only.
+        """
+        ...
+
     async def take_deliveries(
         self, channel: Channel, now: datetime, until: datetime, limit: int
     ) -> tuple[Delivery, ...]:
@@ -358,6 +398,7 @@ class MessageFacts:
     sender: str = ""  # who asked, as people may see it
     not_me: Secret | None = None  # the address of the page that says "it was not me"
     handed_over: bool = False  # the link was returned to whoever asked, and not sent
+    code: Secret | None = None  # the code of a second factor, in its own message only
 
 
 class Sealer(Protocol):
@@ -369,6 +410,35 @@ class Sealer(Protocol):
 
     def open(self, body: bytes, delivery_id: str, recipient: Recipient) -> Content:
         """The content. Raises SealBroken."""
+        ...
+
+
+class Verdict(Enum):
+    """What a server of one-time passwords says."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    MORE = "more"  # it asks one more question
+
+
+@dataclass(frozen=True, slots=True)
+class OtpAnswer:
+    """The verdict; of a further question its words, as the server sent them, and what to send back with the answer."""
+
+    verdict: Verdict
+    prompt: str = ""
+    state: bytes = b""
+
+
+class OneTimePasswords(Protocol):
+    """One domain's existing server of one-time passwords. It is asked, and never told to change anything."""
+
+    async def try_password(self, name: str, password: Secret, state: bytes = b"") -> OtpAnswer:
+        """Try what a person typed. Raises FactorUnavailable when no server answers, or not as itself."""
+        ...
+
+    async def health(self) -> tuple[ServerHealth, ...]:
+        """One per configured server; nobody is logged in. Never raises."""
         ...
 
 

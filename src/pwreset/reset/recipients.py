@@ -76,6 +76,14 @@ def is_mail_address(address: str) -> bool:
     return len(address) <= LONGEST_ADDRESS and (_is_plain(address) if address.isascii() else _is_wide(address))
 
 
+def masked(recipient: Recipient) -> str:
+    """An address as its owner knows it again, and nobody else learns it: `j•••@example.org`, `+33 ••••••78`."""
+    if recipient.channel is Channel.SMS:
+        return f"+{country_code(recipient)} ••••••{recipient.address[-2:]}"
+    local, _, domain = recipient.address.rpartition("@")
+    return f"{local[:1]}•••@{domain}"
+
+
 def country_code(recipient: Recipient) -> str:
     """The country calling code of a number in E.164 form: `33`. Empty when it has none that exists."""
     digits = recipient.address.removeprefix("+")

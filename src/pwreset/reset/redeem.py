@@ -17,6 +17,7 @@ from pwreset import logs
 from pwreset.errors import (
     LinkBusy,
     LinkExpired,
+    LinkLocked,
     LinkUnknown,
     LinkUsed,
     OutcomeUnclear,
@@ -29,7 +30,7 @@ from pwreset.errors import (
     UserLocked,
     UserUnknown,
 )
-from pwreset.reset import audit
+from pwreset.reset import audit, proofs
 from pwreset.reset.model import AccountState, Channel, RequestState, ResetRequest, User
 from pwreset.reset.notices import password_changed_notices
 from pwreset.reset.passphrase import suggest
@@ -59,19 +60,27 @@ class OpenLink:
     suggestion: str | None = None
 
 
-async def open_link(token: Secret, services: Services) -> OpenLink:
-    """Look at a link; changes nothing.
+async def open_link(token: Secret, services: Services, proof: Secret | None = None) -> OpenLink:
+    """Look at a link; changes nothing. `proof` is what shows that its second factor was shown in this browser.
 
     Raises LinkUnknown (also: revoked, changed elsewhere, user gone or disabled), LinkUsed, LinkExpired, LinkBusy,
-    Unavailable (the link is kept).
+    LinkLocked, SecondFactorNeeded, Unavailable (the link is kept).
     """
-    request = await _find(token, services)
-    user = await _user(request, services)
+    request, user = await good_link(token, services)
+    proofs.refuse_without(proof, request, services)
     rules = await _rules(user, services)
     return OpenLink(request, user, rules, suggestion_for(user, rules, services))
 
 
-async def set_password(token: Secret, password: Secret, address: str, services: Services) -> User:
+async def good_link(token: Secret, services: Services) -> tuple[ResetRequest, User]:
+    """A link that is good, and whose it is; what it demands is not looked at. Raises what `open_link` raises."""
+    request = await _find(token, services)
+    return request, await _user(request, services)
+
+
+async def set_password(
+    token: Secret, password: Secret, address: str, services: Services, proof: Secret | None = None
+) -> User:
     """Set the password of the link's user, once, and settle the link.
 
     Raises what `open_link` raises, PasswordRefused and WriteDenied (the link stays good), TooManyTries,
@@ -79,6 +88,7 @@ async def set_password(token: Secret, password: Secret, address: str, services: 
     """
     await _recover_if_abandoned(token, services)
     request = await _find(token, services)
+    proofs.refuse_without(proof, request, services)
     try:
         user = await _set(token, password, address, request, services)
     except PwresetError as error:
@@ -129,7 +139,7 @@ async def _find(token: Secret, services: Services) -> ResetRequest:
     if request.state is RequestState.USED:
         raise LinkUsed
     if request.state is RequestState.REVOKED:
-        raise LinkUnknown
+        raise LinkLocked if request.settled_why == LinkLocked.reason else LinkUnknown
     if request.expires_at <= now:
         raise LinkExpired
     return request
@@ -170,7 +180,8 @@ def _cause_of_death(request: ResetRequest, user: User, services: Services) -> st
         Channel.MAIL: {recipient.address.casefold() for recipient in usable_mails(user)},
         Channel.SMS: {recipient.address for recipient in usable_mobiles(user, domain.country)},
     }
-    if any(sent_to.address.casefold() not in current[sent_to.channel] for sent_to in request.sent_to):
+    told = (*request.sent_to, *(request.demand.code_to if request.demand else ()))
+    if any(recipient.address.casefold() not in current[recipient.channel] for recipient in told):
         return "address-left"
     return ""
 

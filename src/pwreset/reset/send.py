@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING
 from pwreset import logs
 from pwreset.errors import (
     AskRefused,
-    ChannelNotConfigured,
     CommentsInvalid,
     ExpiresOutOfRange,
     MessageRefused,
     MethodUnknown,
-    NoMailAddress,
-    NoMobileNumber,
+    MfaNotSupported,
     NoneNotAllowed,
     NotManagerOfDomain,
     Overloaded,
@@ -37,6 +35,7 @@ from pwreset.errors import (
     UserProtected,
 )
 from pwreset.reset import audit, budget
+from pwreset.reset.demands import demand_for, may_be_asked, recipient_on
 from pwreset.reset.dispatch import Outcome, lease_until, outcomes
 from pwreset.reset.model import (
     AccountState,
@@ -46,6 +45,7 @@ from pwreset.reset.model import (
     Content,
     Delivery,
     DeliveryMode,
+    Demand,
     MessageName,
     Recipient,
     ResetRequest,
@@ -55,7 +55,6 @@ from pwreset.reset.model import (
 )
 from pwreset.reset.notices import link_issued_notices, sealed
 from pwreset.reset.ports import Limit, MessageFacts
-from pwreset.reset.recipients import country_code, usable_mail, usable_mobile
 from pwreset.reset.tokens import new_id, new_token
 from pwreset.secret import Secret
 
@@ -81,22 +80,27 @@ class Plan:
     lifetime: timedelta
     comments: str
     asker: Asker
+    mfa: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom the link is for and where it goes; `failures` are those that another channel makes up for."""
+    """Whom the link is for and where it goes; `failures` are those that another channel makes up for.
+
+    `demand` is what is shown beside the link, if anything.
+    """
 
     user: User
     recipients: tuple[Recipient, ...]
     failures: tuple[str, ...]
+    demand: Demand | None = None
 
 
 async def send(ask: SendRequest, services: Services) -> SentLink:
     """A link for the person asked for, sent as asked.
 
     Raises AskRefused (nothing is alive or sent, older links are as they were), NotManagerOfDomain, Unavailable; and
-    SentAlready for an ask with the key of another.
+    SentAlready for an ask with the key of another; MfaNotSupported.
     """
     if ask.once and (request_id := await services.store.sent_once(ask.once)) is not None:
         raise SentAlready(request_id)
@@ -133,13 +137,17 @@ def read(ask: SendRequest, services: Services) -> Plan:
     username = ask.username.strip()
     if not 1 <= len(username) <= LONGEST_USERNAME:
         raise UsernameInvalid
+    if ask.mfa and not may_be_asked(domain, services):
+        raise MfaNotSupported
+    mode = _mode(ask, services)
     return Plan(
         domain=domain,
         username=username,
-        mode=_mode(ask, services),
-        lifetime=_lifetime(ask, domain, services),
+        mode=mode,
+        lifetime=_lifetime(ask, domain, mode, services),
         comments=_comments(ask.comments or ""),
         asker=ask.asker,
+        mfa=ask.mfa,
     )
 
 
@@ -162,14 +170,23 @@ def _mode(ask: SendRequest, services: Services) -> DeliveryMode:
     return mode
 
 
-def _lifetime(ask: SendRequest, domain: str, services: Services) -> timedelta:
-    links = services.settings.links
-    highest = min(LONGEST_LIFETIME, services.settings.domains[domain].max_lifetime_hours or links.max_lifetime_hours)
+def _lifetime(ask: SendRequest, domain: str, mode: DeliveryMode, services: Services) -> timedelta:
+    links, highest = services.settings.links, highest_lifetime(domain, mode, services)
     if ask.lifetime_hours is None:
         return timedelta(hours=min(links.lifetime_hours, highest))
     if not 1 <= ask.lifetime_hours <= highest:
         raise ExpiresOutOfRange(highest)
     return timedelta(hours=ask.lifetime_hours)
+
+
+def highest_lifetime(domain: str, mode: DeliveryMode, services: Services) -> int:
+    """The most hours that a link of this domain may live which goes out this way."""
+    links = services.settings.links
+    return min(
+        LONGEST_LIFETIME,
+        services.settings.domains[domain].max_lifetime_hours or links.max_lifetime_hours,
+        *(hours for channel, hours in links.max_lifetime_hours_by_channel.items() if Channel(channel) in mode.channels),
+    )
 
 
 def _comments(comments: str) -> str:
@@ -211,27 +228,14 @@ def recipients_of(plan: Plan, user: User, services: Services) -> Target:
     errors: list[AskRefused] = []
     for channel in plan.mode.channels:
         try:
-            found.append(_recipient(channel, user, services))
+            found.append(recipient_on(channel, user, services))
         except AskRefused as error:
             errors.append(error)
     if errors and not found:
         raise errors[0]
-    return Target(user, tuple(found), tuple(error.reason for error in errors))
-
-
-def _recipient(channel: Channel, user: User, services: Services) -> Recipient:
-    if channel not in services.transports:
-        raise ChannelNotConfigured(channel.value)
-    if channel is Channel.MAIL:
-        recipient = usable_mail(user)
-        if recipient is None:
-            raise NoMailAddress
-        return recipient
-    recipient = usable_mobile(user, services.settings.domains[user.domain].country)
-    allowed = services.settings.limits.sms_countries
-    if recipient is None or (allowed and country_code(recipient) not in allowed):
-        raise NoMobileNumber
-    return recipient
+    recipients, until = tuple(found), services.clock.now() + plan.lifetime
+    demand = demand_for(user, recipients, services, asked=plan.mfa, until=until)
+    return Target(user, recipients, tuple(error.reason for error in errors), demand)
 
 
 async def _limit_by_user_and_destination(target: Target, services: Services) -> None:
@@ -329,6 +333,7 @@ def new_request(plan: Plan, target: Target, token: Secret, services: Services) -
             expires_at=now + plan.lifetime,
             password_mark=user.password_mark,
             sent_to=target.recipients,
+            demand=target.demand,
         )
     )
 
@@ -367,6 +372,7 @@ def sent_event(plan: Plan, request: ResetRequest) -> AuditEvent:
         request_id=request.id,
         mode=plan.mode.value,
         expires_at=request.expires_at.isoformat(),
+        **({"demand": request.demand.factor.value} if request.demand is not None else {}),
     )
 
 

@@ -12,7 +12,7 @@ from pwreset.reset.dispatch import Outbox
 from pwreset.reset.managers import LogIns
 from pwreset.reset.model import Channel
 from pwreset.reset.policy import Policy, policy_of
-from pwreset.reset.ports import Clock, Counters, Directory, Messages, Sealer, Store, Transport
+from pwreset.reset.ports import Clock, Counters, Directory, Messages, OneTimePasswords, Sealer, Store, Transport
 from pwreset.reset.queue import AskQueue
 from pwreset.reset.tokens import Keys
 from pwreset.settings import Configuration, Settings
@@ -36,6 +36,7 @@ class Services:
     log_ins: LogIns = field(default_factory=LogIns)
     breached: BreachedList = field(default_factory=starter_list)
     metrics: Metrics = field(default_factory=Metrics)
+    one_time_passwords: Mapping[str, OneTimePasswords] = field(default_factory=dict)  # of the domains that have them
 
     @property
     def settings(self) -> Settings:

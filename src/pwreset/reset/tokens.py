@@ -19,7 +19,7 @@ import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from pwreset.reset.model import ResetRequest
+from pwreset.reset.model import Demand, ResetRequest
 from pwreset.secret import Secret
 
 TOKEN_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
@@ -30,6 +30,9 @@ WAITING = "waiting"
 KEY_ID_BYTES = 4
 DAY_SHAPE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 TIME_BYTES, SHORT_MAC_BYTES = 4, 16
+CODE, PROOF, PROMPT = "second factor code", "second factor proof", "second factor prompt"
+PROOF_NONCE_BYTES = 12
+PROOF_SHAPE = re.compile(r"[A-Za-z0-9_-]{64}\Z")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -146,6 +149,46 @@ class Keys:
             return None
         return plain[:-TIME_BYTES].hex(), datetime.fromtimestamp(int.from_bytes(plain[-TIME_BYTES:], "big"), UTC)
 
+    def code_mark(self, request: ResetRequest, code: Secret) -> bytes:
+        """What the store may hold of a code: of this code, this link and this person."""
+        return _mac(self.newest.derive(CODE), _code_text(request, code))
+
+    def is_code(self, request: ResetRequest, code: Secret, mark: bytes) -> bool:
+        """Whether this is the code of that mark; compared in constant time."""
+        text = _code_text(request, code)
+        return any(hmac.compare_digest(_mac(key.derive(CODE), text), mark) for key in self.keys)
+
+    def proof(self, request: ResetRequest, until: datetime) -> Secret:
+        """What shows on any node, until then, that the second factor of this link was shown in a browser."""
+        nonce = secrets.token_bytes(PROOF_NONCE_BYTES)
+        plain = int(until.timestamp()).to_bytes(TIME_BYTES, "big") + nonce
+        mac = _mac(self.newest.derive(PROOF), plain + request.digest + request.binding)
+        return Secret(base64.urlsafe_b64encode(plain + mac).decode().rstrip("="))
+
+    def is_proof(self, request: ResetRequest, presented: Secret, now: datetime) -> bool:
+        """Whether this is a proof of this link's that is still good."""
+        text = presented.reveal()
+        if not PROOF_SHAPE.match(text):
+            return False
+        whole = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        plain, mac = whole[:-KEY_BYTES], whole[-KEY_BYTES:]
+        bound = plain + request.digest + request.binding
+        good = any(hmac.compare_digest(_mac(key.derive(PROOF), bound), mac) for key in self.keys)
+        return good and int.from_bytes(plain[:TIME_BYTES], "big") > now.timestamp()
+
+    def prompt_mark(self, digest: bytes, state: bytes) -> bytes:
+        """What a form must carry beside the state of a RADIUS server's further question: it is this link's."""
+        return _mac(self.newest.derive(PROMPT), digest + state)
+
+    def is_prompt_mark(self, digest: bytes, state: bytes, presented: bytes) -> bool:
+        """Whether the state in a form is one that we put there, for this link."""
+        return any(hmac.compare_digest(_mac(key.derive(PROMPT), digest + state), presented) for key in self.keys)
+
+
+def new_code(digits: int) -> Secret:
+    """So many random decimal digits."""
+    return Secret("".join(str(secrets.randbelow(10)) for _ in range(digits)))
+
 
 def new_token() -> Secret:
     """256 random bits, base64url, 43 characters."""
@@ -204,8 +247,18 @@ def _mac(key: bytes, text: bytes) -> bytes:
     return hmac.digest(key, text, "sha256")  # by name: twice as fast as by function
 
 
+def _code_text(request: ResetRequest, code: Secret) -> bytes:
+    """The code with what it is bound to. No sign of a code's length is left: what is typed may be of any."""
+    return msgspec.json.encode([request.id, request.digest.hex(), request.domain, request.user_id, code.reveal()])
+
+
 def _fixed(request: ResetRequest) -> bytes:
-    """All fields that are fixed at birth, in one unambiguous text."""
+    """All fields that are fixed at birth, in one unambiguous text.
+
+    A link that demands nothing has the text that it had before there were demands, so that older links stay good; a
+    demand makes the text longer, so that a program that knows of none, or a row that has lost it, finds it not bound.
+    """
+    demand = request.demand
     return msgspec.json.encode(
         [
             request.id,
@@ -219,5 +272,14 @@ def _fixed(request: ResetRequest) -> bytes:
             request.expires_at.isoformat(),
             request.password_mark,
             [[recipient.channel.value, recipient.address] for recipient in request.sent_to],
+            *([] if demand is None else [_demand_text(demand)]),
         ]
     )
+
+
+def _demand_text(demand: Demand) -> list[object]:
+    return [
+        demand.factor.value,
+        [[recipient.channel.value, recipient.address] for recipient in demand.code_to],
+        demand.since.isoformat() if demand.since else None,
+    ]

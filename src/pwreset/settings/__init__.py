@@ -3,6 +3,7 @@
 from pwreset.settings.domains import BrandSettings, Domain
 from pwreset.settings.load import Configuration, load
 from pwreset.settings.messages import DeliverySettings, Mail, Sms
+from pwreset.settings.second_factor import Mfa, Radius
 from pwreset.settings.sections import (
     Limits,
     Links,
@@ -27,8 +28,10 @@ __all__ = [
     "Mail",
     "ManagerApi",
     "MetricsSettings",
+    "Mfa",
     "Password",
     "Public",
+    "Radius",
     "Server",
     "Settings",
     "Sms",

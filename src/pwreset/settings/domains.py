@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from pwreset.settings.second_factor import Mfa
 from pwreset.settings.section import Hours, Seconds, Section
 
 
@@ -177,7 +178,12 @@ class Domain(Section, frozen=True):
         ),
     ] = None
     max_lifetime_hours: Annotated[Hours | None, Meta(description="This domain's longest lifetime of a link.")] = None
+    direct_lifetime_hours: Annotated[
+        Hours | None,
+        Meta(description="This domain's `links.direct_lifetime_hours`; 720 where its links always open the form."),
+    ] = None
     templates: Annotated[
         str | None, Meta(description="Folder with this domain's own templates and texts. Absolute path.")
     ] = None
     brand: BrandSettings = BrandSettings()
+    mfa: Mfa = Mfa()

@@ -28,6 +28,7 @@ class Configuration:
     mail_password: Secret | None = None
     sms_password: Secret | None = None
     bind_passwords: Mapping[str, Secret] = field(default_factory=dict)
+    radius_secrets: Mapping[str, Secret] = field(default_factory=dict)
 
     @property
     def key_file(self) -> Path:
@@ -70,12 +71,26 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Configurat
             for name, domain in settings.domains.items()
             if (secret := _secret(domain.bind_password_file, bind_variable(name), path, environment)) is not None
         },
+        radius_secrets={
+            name: secret
+            for name, domain in settings.domains.items()
+            if (secret := _secret(domain.mfa.radius.secret_file, radius_variable(name), path, environment)) is not None
+        },
     )
 
 
 def bind_variable(domain: str) -> str:
     """The environment variable with the service account's password of a domain."""
-    return f"PWRESET_DOMAINS_{re.sub(r'[^A-Z0-9]', '_', domain.upper())}_BIND_PASSWORD"
+    return f"{_variables_of(domain)}_BIND_PASSWORD"
+
+
+def radius_variable(domain: str) -> str:
+    """The environment variable with the secret that a domain's RADIUS servers share with us."""
+    return f"{_variables_of(domain)}_RADIUS_SECRET"
+
+
+def _variables_of(domain: str) -> str:
+    return f"PWRESET_DOMAINS_{re.sub(r'[^A-Z0-9]', '_', domain.upper())}"
 
 
 def refuse_readable_by_others(path: Path) -> None:

@@ -19,6 +19,7 @@ from pwreset.languages import available
 from pwreset.settings import frames
 from pwreset.settings.domains import BrandSettings, Domain
 from pwreset.settings.messages import Mail, Sms
+from pwreset.settings.second_factor import Mfa
 from pwreset.settings.sections import Limits, ManagerApi, MetricsSettings, Password, Server, Settings
 
 Problem = tuple[str, str]
@@ -191,6 +192,20 @@ def _domain(where: str, domain: Domain) -> Iterator[Problem]:
     yield from _place(where, domain)
     yield from _absolute(f"{where}.templates", domain.templates)
     yield from _brand(f"{where}.brand", domain.brand)
+    yield from _mfa(f"{where}.mfa", domain.mfa)
+
+
+def _mfa(where: str, mfa: Mfa) -> Iterator[Problem]:
+    yield from _dns(f"{where}.groups", mfa.groups)
+    if not mfa.factors and (mfa.groups or mfa.demand == "always"):
+        yield f"{where}.factors", "is empty, but a second factor is demanded"
+    if "radius" in mfa.factors and not mfa.radius.servers:
+        yield f"{where}.radius.servers", "is empty, but radius is among the factors"
+    for server in mfa.radius.servers:
+        yield from _bind(f"{where}.radius.servers", server)
+    name = mfa.radius.username_attribute
+    if name is not None and not _ATTRIBUTE.match(name):
+        yield f"{where}.radius.username_attribute", "must be the name of an attribute, like uid"
 
 
 def _brand(where: str, brand: BrandSettings) -> Iterator[Problem]:

@@ -178,6 +178,8 @@ KINDS: tuple[tuple[type[inspect.Type], Callable[..., str]], ...] = (
 
 
 def _plural(words: str) -> str:
+    if words.startswith("one of "):
+        return words.removeprefix("one of ")
     kind, comma, bounds = words.partition(",")
     return {"text": "texts", "whole number": "whole numbers"}[kind] + comma + bounds
 

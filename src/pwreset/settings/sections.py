@@ -91,6 +91,16 @@ class Links(Section, frozen=True):
     max_lifetime_hours: Annotated[
         Hours, Meta(description="The longest lifetime a call may ask for; a domain may set its own.")
     ] = 720
+    max_lifetime_hours_by_channel: Annotated[
+        dict[Literal["mail", "sms"], Hours],
+        Meta(description="The longest lifetime of a link that goes out on a channel, e.g. `{sms=24}`."),
+    ] = {}
+    direct_lifetime_hours: Annotated[
+        Hours | None,
+        Meta(
+            description="Two-stage links: when a link is older than so many hours, it opens the form only after a fresh short code, which goes to where the link went. Default: a link always opens the form, as long as it lives. A domain may set its own."
+        ),
+    ] = None
     allow_none: Annotated[bool, Meta(description="Whether a link may be returned without being sent (NONE).")] = True
     notify_on_none: Annotated[
         bool, Meta(description="Whether the user is told by mail of a link that was made with NONE.")
@@ -186,6 +196,10 @@ class Limits(Section, frozen=True):
     page_requests_per_address_per_minute: Annotated[
         Count, Meta(description="Requests for people's pages from one IPv4 address or IPv6 /64.")
     ] = 600
+    second_factor_tries_per_user_per_day: Annotated[
+        Count,
+        Meta(description="Codes and one-time passwords tried for one user, over all links, right ones not counted."),
+    ] = 50
     password_tries_per_link_per_hour: Annotated[Count, Meta(description="New passwords tried with one link.")] = 60
     sms_per_day: Annotated[Count, Meta(description="SMS in any 24 hours, over all domains.")] = 1000
     sms_per_day_by_country: Annotated[

@@ -27,6 +27,7 @@ TABLES = {
     "blocks": ("node", "number"),
     "heads": ("node",),
     "once": ("key",),
+    "challenges": ("request_id",),
 }
 NUMBERED = ("requests", "deliveries", "events")
 ROWS_AT_ONCE = 1000
@@ -103,7 +104,9 @@ def _copy(
 def _arrived(there: psycopg.Connection[Row], table: str, columns: sql.Composed, advance: Callable[[int], None]) -> str:
     # COLLATE: as SQLite orders text, by its bytes.
     order = [
-        sql.SQL('{} COLLATE "C"').format(sql.Identifier(name)) if name in {"node", "key"} else sql.Identifier(name)
+        sql.SQL('{} COLLATE "C"').format(sql.Identifier(name))
+        if name in {"node", "key", "request_id"}
+        else sql.Identifier(name)
         for name in TABLES[table]
     ]
     query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, sql.Identifier(table), sql.SQL(", ").join(order))

@@ -231,6 +231,7 @@ def delete_old(connection: Connection, before: int, limit: int) -> tuple[int, in
     for request_id in ids:
         deliveries += connection.execute(sql.DELETE_DELIVERIES, {"request_id": request_id}).rowcount
         connection.execute(sql.DELETE_ONCE, {"request_id": request_id})
+        connection.execute(sql.DELETE_CHALLENGE, {"request_id": request_id})
         connection.execute(sql.DELETE_REQUEST, {"id": request_id})
     return len(ids), deliveries
 

@@ -9,10 +9,13 @@ import msgspec
 
 from pwreset.reset.model import (
     AuditEvent,
+    Challenge,
     Channel,
     Delivery,
     DeliveryMode,
     DeliveryState,
+    Demand,
+    Factor,
     MessageName,
     Origin,
     Recipient,
@@ -37,6 +40,7 @@ _DELIVERY_STATES = {state.value: state for state in DeliveryState}
 _encode = msgspec.json.Encoder().encode
 _facts = msgspec.json.Decoder(dict[str, str | int | bool]).decode
 _sent_to = msgspec.json.Decoder(list[tuple[str, str]]).decode
+_demand = msgspec.json.Decoder(tuple[str, list[tuple[str, str]], int | None]).decode
 
 
 def as_json(value: object) -> str:
@@ -60,7 +64,8 @@ def _maybe(micros: int | None) -> datetime | None:
 
 REQUEST_COLUMNS = (
     "id, digest, domain, user_id, user_login, user_name, mode, origin, asked_by, asked_from, correlation, created_at,"
-    " expires_at, password_mark, sent_to, binding, state, claimed_until, claim_mark, settled_at, settled_why, sequence"
+    " expires_at, password_mark, sent_to, binding, state, claimed_until, claim_mark, settled_at, settled_why, sequence,"
+    " demand"
 )
 
 
@@ -83,7 +88,20 @@ def request_parameters(request: ResetRequest) -> Parameters:
         "password_mark": request.password_mark,
         "sent_to": (as_json([[to.channel.value, to.address] for to in request.sent_to]) if request.sent_to else "[]"),
         "binding": request.binding,
+        "demand": _written(request.demand) if request.demand is not None else "",
     }
+
+
+def _written(demand: Demand) -> str:
+    to = [[recipient.channel.value, recipient.address] for recipient in demand.code_to]
+    return as_json([demand.factor.value, to, micros(demand.since) if demand.since else None])
+
+
+def _demand_of(text: str) -> Demand:
+    factor, to, since = _demand(text)
+    return Demand(
+        Factor(factor), tuple(Recipient(_CHANNELS[channel], address) for channel, address in to), _maybe(since)
+    )
 
 
 def request_of(row: Row) -> ResetRequest:
@@ -111,6 +129,24 @@ def request_of(row: Row) -> ResetRequest:
         settled_at=_maybe(row[19]),
         settled_why=row[20],
         sequence=row[21],
+        demand=_demand_of(row[22]) if row[22] else None,
+    )
+
+
+CHALLENGE_COLUMNS = "request_id, mark, sent_at, expires_at, tries, total, codes, spent_by"
+
+
+def challenge_of(row: Row) -> Challenge:
+    """The state of a second factor from `CHALLENGE_COLUMNS`."""
+    return Challenge(
+        request_id=row[0],
+        mark=row[1],
+        sent_at=moment(row[2]),
+        expires_at=moment(row[3]),
+        tries=row[4],
+        total=row[5],
+        codes=row[6],
+        spent_by=row[7],
     )
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from pwreset.reset.model import AuditEvent, Channel, Delivery, RequestFilter, ResetRequest, Settlement
+from pwreset.reset.model import AuditEvent, Challenge, Channel, Delivery, RequestFilter, ResetRequest, Settlement
 from pwreset.reset.ports import Clock
+from pwreset.store import challenges, requests, trail
 from pwreset.store import deliveries as outbox
-from pwreset.store import requests, trail
 from pwreset.store.connection import Connection
 from pwreset.store.lane import Lane
 from pwreset.store.rows import delivery_parameters, event_parameters, micros, request_parameters
@@ -140,6 +140,54 @@ class SqlStore:
     async def expired_claims(self, now: datetime, limit: int) -> tuple[ResetRequest, ...]:
         """Claims whose lease is over: their process died in the middle."""
         return await self._read(lambda c: requests.expired_claims(c, now, limit))
+
+    # --- the second factor ---------------------------------------------------------------------------------------
+
+    async def challenge(self, request_id: str) -> Challenge | None:
+        """What is known of the tries at this link's second factor."""
+        return await self._read(lambda c: challenges.get(c, request_id))
+
+    async def renew_challenge(
+        self,
+        challenge: Challenge,
+        deliveries: Sequence[Delivery],
+        events: Sequence[AuditEvent],
+        *,
+        before: datetime,
+        most: int,
+    ) -> bool:
+        """A new code in the place of the last one, with its messages. See `Store.renew_challenge`."""
+        parameters: dict[str, object] = {
+            "request_id": challenge.request_id,
+            "mark": challenge.mark,
+            "sent_at": micros(challenge.sent_at),
+            "expires_at": micros(challenge.expires_at),
+            "before": micros(before),
+            "most": most,
+        }
+        messages = [delivery_parameters(delivery) for delivery in deliveries]
+        lines = [event_parameters(event) for event in events]
+        return await self._writer.run(lambda c: challenges.renew(c, parameters, messages, lines))
+
+    async def take_try(self, request_id: str, now: datetime, most: int, most_in_all: int) -> Challenge | None:
+        """Count one try at a second factor; None when there is none left."""
+        parameters: dict[str, object] = {
+            "request_id": request_id,
+            "now": micros(now),
+            "most": most,
+            "most_in_all": most_in_all,
+        }
+        return await self._writer.run(lambda c: challenges.take_try(c, parameters))
+
+    async def return_try(self, request_id: str) -> None:
+        """Take one back of the link's total. See `Store.return_try`."""
+        await self._writer.run(lambda c: challenges.return_try(c, request_id))
+
+    async def spend_code(self, request_id: str, mark: bytes, by: bytes, events: Sequence[AuditEvent]) -> bool:
+        """Mark the code of this mark as used by this form. False when another form has, or it is replaced."""
+        parameters: dict[str, object] = {"request_id": request_id, "mark": mark, "by": by}
+        lines = [event_parameters(event) for event in events]
+        return await self._writer.run(lambda c: challenges.spend(c, parameters, lines))
 
     # --- deliveries ----------------------------------------------------------------------------------------------
 

@@ -7,15 +7,15 @@ Parameters are named; state changes are one conditional statement each. Each of 
 
 from __future__ import annotations
 
-from pwreset.store.rows import DELIVERY_COLUMNS, EVENT_COLUMNS, REQUEST_COLUMNS
+from pwreset.store.rows import CHALLENGE_COLUMNS, DELIVERY_COLUMNS, EVENT_COLUMNS, REQUEST_COLUMNS
 
 # --- requests ----------------------------------------------------------------------------------------------------
 
 ADD_REQUEST = """
 INSERT INTO requests (id, digest, domain, user_id, user_login, user_name, mode, origin, asked_by, asked_from,
-    correlation, created_at, expires_at, password_mark, sent_to, binding, state)
+    correlation, created_at, expires_at, password_mark, sent_to, binding, demand, state)
 VALUES (:id, :digest, :domain, :user_id, :user_login, :user_name, :mode, :origin, :asked_by, :asked_from,
-    :correlation, :created_at, :expires_at, :password_mark, :sent_to, :binding, 'pending')
+    :correlation, :created_at, :expires_at, :password_mark, :sent_to, :binding, :demand, 'pending')
 """
 
 ADD_ONCE = "INSERT INTO once (key, request_id) VALUES (:key, :request_id) ON CONFLICT (key) DO NOTHING"
@@ -131,6 +131,35 @@ WHERE (user_login = :user COLLATE NOCASE OR user_id = :user) AND sequence < :bef
 ORDER BY sequence DESC
 """
 
+# --- the second factor -------------------------------------------------------------------------------------------
+
+GET_CHALLENGE = f"SELECT {CHALLENGE_COLUMNS} FROM challenges WHERE request_id = :request_id"
+
+RENEW_CHALLENGE = """
+INSERT INTO challenges AS kept (request_id, mark, sent_at, expires_at, spent_by)
+VALUES (:request_id, :mark, :sent_at, :expires_at, x'')
+ON CONFLICT (request_id) DO UPDATE
+SET mark = excluded.mark, sent_at = excluded.sent_at, expires_at = excluded.expires_at, tries = 0,
+    codes = kept.codes + 1, spent_by = x''
+WHERE kept.sent_at <= :before AND kept.codes < :most
+"""
+
+TAKE_TRY = f"""
+UPDATE challenges SET tries = tries + 1, total = total + 1
+WHERE request_id = :request_id AND expires_at > :now AND tries < :most AND total < :most_in_all
+RETURNING {CHALLENGE_COLUMNS}
+"""
+
+RETURN_TRY = "UPDATE challenges SET total = total - 1 WHERE request_id = :request_id AND total > 0"
+
+# Once, and again by the form that did it.
+SPEND_CODE = """
+UPDATE challenges SET spent_by = :by WHERE request_id = :request_id AND mark = :mark AND spent_by = x''
+"""
+SPENT_BY = "SELECT 1 FROM challenges WHERE request_id = :request_id AND mark = :mark AND spent_by = :by"
+
+DELETE_CHALLENGE = "DELETE FROM challenges WHERE request_id = :request_id"
+
 # --- deliveries --------------------------------------------------------------------------------------------------
 
 ADD_DELIVERY = """
@@ -178,7 +207,8 @@ UPDATE deliveries SET state = 'abandoned', settled_at = :now, detail = :detail, 
 WHERE request_id = :request_id AND settled_at IS NULL
 """
 
-ABANDON_LINKS = f"{ABANDON_DELIVERIES} AND message IN ('reset-link', 'asked-link')"
+ABANDON_LINKS = f"{ABANDON_DELIVERIES} AND message IN ('reset-link', 'asked-link', 'reset-code')"
+ABANDON_CODES = f"{ABANDON_DELIVERIES} AND message = 'reset-code'"
 
 # What stands before the nonce of a sealed body: it names the key.
 SEALS = "SELECT DISTINCT substr(body, 1, :length) FROM deliveries WHERE channel = :channel AND settled_at IS NULL"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pwreset
@@ -12,6 +12,7 @@ from pwreset.reset.model import Asker, Delivery, Manager, RequestFilter, SendReq
 from pwreset.reset.requests import HIGHEST_LIMIT, RequestView, get_request, list_requests, revoke_request
 from pwreset.reset.send import send
 from pwreset.reset.services import Services
+from pwreset.settings import Domain
 from pwreset.web.health import Health, servers_of
 from pwreset.web.openrpc import (
     DISCOVER,
@@ -61,7 +62,7 @@ class ManagerApi:
 
     async def send_request(self, raw: object, caller: Caller) -> Outcome:
         """The link; `false` on error, with the reason in a header."""
-        ask = _read_ask(raw, caller)
+        ask = _read_ask(raw, caller, self._services.settings.domains)
         try:
             sent = await send(ask, self._services)
         except AskRefused as error:
@@ -146,7 +147,7 @@ def _mapped(
     return mapped
 
 
-def _read_ask(raw: object, caller: Caller) -> SendRequest:
+def _read_ask(raw: object, caller: Caller, domains: Mapping[str, Domain]) -> SendRequest:
     params = Params(raw, SEND_REQUEST.names)
     ask = SendRequest(
         username=params.text("username"),
@@ -158,11 +159,11 @@ def _read_ask(raw: object, caller: Caller) -> SendRequest:
         scope=caller.manager.scope,
         wait_until=caller.wait_until,
     )
-    if params.optional_flag("mfa"):
-        # Never ignored: the caller believes that the link asks for a second factor.
-        raise refused("mfa", "not supported")
+    mfa = params.optional_flag("mfa") or False
+    if mfa and not any(domain.mfa.factors for domain in domains.values()):
+        raise refused("mfa", "not supported")  # never ignored: the caller believes that the link asks for more
     params.refuse_others()
-    return ask
+    return replace(ask, mfa=mfa)
 
 
 def _read_id(raw: object) -> str:
@@ -215,6 +216,7 @@ def _told(view: RequestView) -> dict[str, object]:
         "recipients": [
             {"channel": recipient.channel.value, "address": recipient.address} for recipient in request.sent_to
         ],
+        **({"factor": request.demand.factor.value} if request.demand is not None else {}),
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pwreset
-from pwreset.reset.model import Channel, DeliveryMode, DeliveryState, MessageName, Origin, RequestState
+from pwreset.reset.model import Channel, DeliveryMode, DeliveryState, Factor, MessageName, Origin, RequestState
 from pwreset.reset.requests import EXPIRED, HIGHEST_LIMIT
 from pwreset.reset.send import LONGEST_COMMENTS, LONGEST_LIFETIME, LONGEST_USERNAME
 from pwreset.web.rpc import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, MESSAGES, SERVER_ERROR
@@ -78,6 +78,8 @@ _REQUEST: Mapping[str, Schema] = {
     "address": TEXT,
     "recipients": {"type": "array", "items": _RECIPIENT},
 }
+_REQUIRED = tuple(_REQUEST)
+_FACTOR: Mapping[str, Schema] = {"factor": _words(Factor)}  # where the link demands one
 _DELIVERY = _object(
     {
         "channel": _words(Channel),
@@ -121,14 +123,17 @@ SEND_REQUEST = Signature(
 GET_REQUEST = Signature(
     "PwReset.Get_Request",
     "One reset request with its deliveries.",
-    _object({**_REQUEST, "deliveries": {"type": "array", "items": _DELIVERY}}),
+    _object({**_REQUEST, **_FACTOR, "deliveries": {"type": "array", "items": _DELIVERY}}, (*_REQUIRED, "deliveries")),
     (_ID,),
     result_name="request",
 )
 LIST_REQUESTS = Signature(
     "PwReset.List_Requests",
     "Reset requests, newest first; a cursor is there when there may be more.",
-    _object({"requests": {"type": "array", "items": _object(_REQUEST)}, "cursor": TEXT}, ("requests",)),
+    _object(
+        {"requests": {"type": "array", "items": _object({**_REQUEST, **_FACTOR}, _REQUIRED)}, "cursor": TEXT},
+        ("requests",),
+    ),
     (
         Param("domain", TEXT, "Of this domain only."),
         Param("username", TEXT, "Of this user only."),
@@ -141,7 +146,7 @@ LIST_REQUESTS = Signature(
 REVOKE_REQUEST = Signature(
     "PwReset.Revoke_Request",
     "Revokes a link; answers with the reset request as it is then.",
-    _object(_REQUEST),
+    _object({**_REQUEST, **_FACTOR}, _REQUIRED),
     (_ID,),
     result_name="request",
 )

@@ -19,16 +19,11 @@ from starlette.routing import Route
 
 from pwreset import logs
 from pwreset.errors import (
-    CookieMissing,
-    FormStale,
-    LinkBusy,
     LinkDead,
-    LinkExpired,
     LinkUnknown,
-    LinkUsed,
     PasswordRefused,
     PasswordsDiffer,
-    SessionOver,
+    SecondFactorNeeded,
 )
 from pwreset.languages import tell_time
 from pwreset.reset.policy import RuleCode, context_of
@@ -36,23 +31,22 @@ from pwreset.reset.redeem import OpenLink, open_link, set_password
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import read_token
 from pwreset.secret import Secret
-from pwreset.web import change, forgot, not_me
+from pwreset.web import change, forgot, not_me, second_factor
 from pwreset.web.brand import brand_files
-from pwreset.web.door import FORGOT, STATES, Door, Page, address_of
-from pwreset.web.forms import PasswordForm, read_form
+from pwreset.web.door import FORGOT, Door, Page, address_of
+from pwreset.web.forms import read_form
 from pwreset.web.generator import for_generators
 from pwreset.web.render import StaticFile, static_files
 from pwreset.web.rules import refusals_in_words, rules_in_words
 from pwreset.web.security import (
-    came_from,
     drop_token,
     keep_outcome,
     keep_token,
-    keeps_cookies,
     outcome_in,
+    proof_in,
     tab_of,
-    token_in,
 )
+from pwreset.web.tabs import cookie_missing, dead, refuse_foreign, token_of
 
 log = logs.get("pages")
 
@@ -63,6 +57,7 @@ def routes(services: Services) -> list[Route]:
         Route("/", Door(services, {"GET": home})),
         Route("/r/{token:path}", Door(services, {"GET": take_link}, referrer="no-referrer")),
         Route("/reset/{tab}", Door(services, {"GET": show_form, "POST": take_form})),
+        *second_factor.routes(services),
         Route("/done/{tab}", Door(services, {"GET": show_done})),
         Route("/not-me/{token:path}", Door(services, {"GET": not_me.ask, "POST": not_me.take})),
         *forgot.routes(services),
@@ -99,26 +94,31 @@ async def take_link(page: Page) -> Response:
 
 async def show_form(page: Page) -> Response:
     """The form, for a link that is good."""
-    token = _token(page)
+    token = token_of(page)
     try:
         link = await _open(page, token)
+    except SecondFactorNeeded:
+        return await second_factor.show(page, token)
     except LinkDead as error:
-        return await _dead(page, token, error)
+        return await dead(page, token, error)
     log.info("link opened", request=link.request.id, domain=link.request.domain)
     return _form(page, token, link, 200)
 
 
 async def take_form(page: Page) -> Response:
     """Set the password."""
-    token = _token(page)
+    token = token_of(page)
     form = await read_form(page.request)
     try:
-        await _refuse_foreign(page, token, form)
-        user = await set_password(token, form.accepted(), address_of(page.request), page.services)
+        await refuse_foreign(page, token, form.form_token)
+        proof = proof_in(page.request.cookies, page.request.path_params["tab"])
+        user = await set_password(token, form.accepted(), address_of(page.request), page.services, proof)
     except (PasswordsDiffer, PasswordRefused) as error:
         return await _form_again(page, token, error)
+    except SecondFactorNeeded:
+        return await second_factor.show(page, token)
     except LinkDead as error:
-        return await _dead(page, token, error)
+        return await dead(page, token, error)
     tab = page.request.path_params["tab"]
     response = page.moved(f"/done/{tab}")
     drop_token(response, tab)
@@ -130,7 +130,7 @@ async def show_done(page: Page) -> Response:
     """What is said after the password was set; knows no more than in which domain."""
     domain = outcome_in(page.request.cookies, page.request.path_params["tab"])
     if domain not in page.services.settings.domains:
-        raise _cookie_missing(page)
+        raise cookie_missing(page)
     return page.render("done.html", 200, page.brand(domain))
 
 
@@ -158,59 +158,22 @@ def _file(file: StaticFile | None, *, for_good: bool) -> Response:
     )
 
 
-def _token(page: Page) -> Secret:
-    """The token of this tab. Raises LinkUsed when the tab has set its password already, SessionOver, CookieMissing."""
-    tab = page.request.path_params["tab"]
-    token = token_in(page.request.cookies, tab, page.services.keys)
-    if token is not None:
-        return token
-    raise LinkUsed if outcome_in(page.request.cookies, tab) else _cookie_missing(page)
-
-
-def _cookie_missing(page: Page) -> SessionOver | CookieMissing:
-    """Why there is no cookie: its time is over, or this browser keeps none (or has never opened the link)."""
-    return SessionOver() if keeps_cookies(page.request.cookies) else CookieMissing()
-
-
 async def _open(page: Page, token: Secret) -> OpenLink:
-    link = await open_link(token, page.services)
+    proof = proof_in(page.request.cookies, page.request.path_params["tab"])
+    link = await open_link(token, page.services, proof)
     if not page.serves(link.request.domain):
         raise LinkUnknown
     return link
-
-
-async def _refuse_foreign(page: Page, token: Secret, form: PasswordForm) -> None:
-    """Nothing is done for a form that is not this link's own, from its own domain's page (SECURITY, rules 5 and 21).
-
-    Raises FormStale, LinkUnknown.
-    """
-    digests = page.services.keys.digests(token)
-    if not form.form_token.isascii() or not any(
-        page.services.keys.is_form_token(digest, form.form_token) for digest in digests
-    ):
-        raise FormStale
-    request = await page.services.store.find(digests)
-    if request is None or not page.serves(request.domain):
-        raise LinkUnknown
-    if not came_from(page.request.headers, page.services.configuration.base_url(request.domain)):
-        raise FormStale
-
-
-async def _dead(page: Page, token: Secret, error: LinkDead) -> Response:
-    """The page of a dead link; the browser forgets the token, unless the link is good and only busy."""
-    renewal = await forgot.renewal_of(page, token) if isinstance(error, LinkExpired) else None
-    response = page.failed(error) if renewal is None else page.state(STATES[LinkExpired], renewal=renewal)
-    if not isinstance(error, (LinkBusy, FormStale)):
-        drop_token(response, page.request.path_params["tab"])
-    return response
 
 
 async def _form_again(page: Page, token: Secret, error: PasswordsDiffer | PasswordRefused) -> Response:
     """The form with what was wrong; the fields are empty, the link is as good as before."""
     try:
         link = await _open(page, token)
-    except LinkDead as dead:
-        return await _dead(page, token, dead)
+    except SecondFactorNeeded:
+        return await second_factor.show(page, token)
+    except LinkDead as dead_now:
+        return await dead(page, token, dead_now)
     return _form(page, token, link, error.look.http_status, error)
 
 

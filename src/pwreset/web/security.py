@@ -131,7 +131,19 @@ def keeps_cookies(cookies: dict[str, str]) -> bool:
 
 def drop_token(response: Response, tab: str) -> None:
     """Have the browser forget the token: the link is dead, and the computer may be a shared one."""
-    response.delete_cookie(_cookie(tab), path="/", secure=True, httponly=True, samesite="lax")
+    for cookie in (_cookie(tab), _proof_cookie(tab)):
+        response.delete_cookie(cookie, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def keep_proof(response: Response, tab: str, proof: Secret) -> None:
+    """Have the browser keep that it has shown the link's second factor."""
+    _set_cookie(response, _proof_cookie(tab), proof.reveal())
+
+
+def proof_in(cookies: dict[str, str], tab: str) -> Secret | None:
+    """What the browser keeps of a second factor that was shown. It comes from the browser: it may be anything."""
+    value = cookies.get(_proof_cookie(tab))
+    return Secret(value) if value else None
 
 
 def keep_outcome(response: Response, tab: str, domain: str) -> None:
@@ -151,6 +163,10 @@ def _cookie(tab: str) -> str:
     # A cookie for each link: two links opened in one browser keep apart. `__Host-` makes the browser insist on
     # Secure, Path=/ and no Domain, so that no neighbouring host can plant one.
     return f"__Host-pwreset-{tab}"
+
+
+def _proof_cookie(tab: str) -> str:
+    return f"__Host-pwreset-proof-{tab}"
 
 
 def _outcome_cookie(tab: str) -> str:

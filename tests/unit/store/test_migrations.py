@@ -89,7 +89,9 @@ async def test_an_older_program_refuses_a_newer_store_and_leaves_it_alone(path: 
 
 async def test_an_upgrade_that_fails_changes_nothing(path: Path, newer: Path) -> None:
     await filled(path)
-    (newer / "0003_broken.sql").write_text("CREATE TABLE more (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n")
+    (newer / f"{NEWEST + 1:04}_broken.sql").write_text(
+        "CREATE TABLE more (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n"
+    )
     with pytest.raises(StoreUnavailable):
         migrate(path, newer)
     assert migrate(path) == (NEWEST, NEWEST)

@@ -27,7 +27,7 @@ SCRIPTS = {
     "ko": "HANGUL",
 }
 # What is the same word in English.
-SAME = {"es": {"Error:"}, "it": {"Directory"}, "nb": {"For"}}
+SAME = {"de": {"Code"}, "es": {"Error:"}, "fr": {"Code"}, "it": {"Directory"}, "nb": {"For"}, "nl": {"Code"}}
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 BORROWED = re.compile(r"%\(\w+\)s|[Cc]ookie|JavaScript")  # what stands in Latin letters everywhere
 

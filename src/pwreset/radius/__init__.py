@@ -1,0 +1,1 @@
+"""RADIUS: an existing server of one-time passwords, asked and never told to change anything."""
