@@ -36,6 +36,7 @@ Defences that were switched off by hand, one at a time, and which test turned re
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -45,6 +46,8 @@ from structlog.testing import capture_logs
 
 from pwreset.reset.model import RequestState, User
 from pwreset.reset.tokens import new_token
+from pwreset.web import pages
+from pwreset.web.door import Door
 from tests.fakes.directory import Weather
 from tests.fakes.pages import (
     GOOD_PASSWORD,
@@ -302,7 +305,15 @@ async def test_what_is_kept_after_success_is_no_secret(world: PagesWorld) -> Non
     assert GOOD_PASSWORD not in str(sent.headers)
 
 
-EVERY_PAGE = ["/", "/r/x", "/reset/0123456789abcdef", "/done/x", "/change", "/change/done/x", "/nowhere"]
+# Every address that people's pages have, and one that they have not.
+EVERY_PAGE = [
+    *(
+        re.sub(r"\{[^}]+\}", "0123456789abcdef", route.path)
+        for route in pages.routes(PagesWorld().services)
+        if isinstance(route.endpoint, Door)
+    ),
+    "/nowhere",
+]
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE)

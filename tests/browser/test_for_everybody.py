@@ -75,7 +75,7 @@ FOCUS = f"""() => {{
 }}"""
 EDGELESS = f"""() => {{
     {COLOURS}
-    return [...document.querySelectorAll("input, button, .primary")].filter(element => element.checkVisibility()
+    return [...document.querySelectorAll("input, select, textarea, button, .primary")].filter(element => element.checkVisibility()
         && element.type !== "hidden" && !element.matches(".reveal")).filter(element => {{
         const style = getComputedStyle(element);
         return style.borderTopStyle === "none" || parseFloat(style.borderTopWidth) < 1

@@ -22,6 +22,7 @@ from pwreset.web.security import page_headers
 from tests.fakes.directory import Weather
 from tests.fakes.pages import GOOD_PASSWORD, HERE, OTHER_HERE, OTTO, PagesWorld, settings_with
 from tests.fakes.person import FORM_TOKEN
+from tests.fakes.public import switch_on
 
 PORTAL = "https://portal.example.org"
 
@@ -107,6 +108,16 @@ async def test_a_page_that_belongs_to_no_domain_may_be_framed_by_whom_a_domain_o
 ) -> None:
     assert is_framed(await world.browser(HERE).get(f"{path}?inline=1"))
     assert not is_framed(await world.browser(OTHER_HERE).get(f"{path}?inline=1"))
+
+
+async def test_the_public_page_and_its_answer_stay_in_the_frame(world: PagesWorld) -> None:
+    switch_on(world, "EXAMPLE")
+    browser = world.browser()
+    page = await browser.get("/forgot?inline=1")
+    assert 'action="/forgot?inline=1"' in page.text
+    moved = await browser.post("/forgot?inline=1", data={"name": "jdoe"}, headers={"origin": HERE})
+    assert moved.headers["location"] == "/forgot/sent?inline=1"
+    assert [is_framed(answer) for answer in (page, moved, await browser.get(moved.headers["location"]))] == [True] * 3
 
 
 async def test_another_try_stays_in_the_frame(world: PagesWorld) -> None:
