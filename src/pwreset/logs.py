@@ -20,7 +20,7 @@ import structlog
 
 correlation: ContextVar[str] = ContextVar("correlation", default="")
 
-_TOKEN = re.compile(r"(?:(?<=/r/)|(?<=/not-me/))[A-Za-z0-9_-]{43}")
+_TOKEN = re.compile(r"(?:(?<=/r/)|(?<=/not-me/)|(?<=/report/))[A-Za-z0-9_-]{43}")
 _BYTES = (bytes, bytearray, memoryview)  # made once: the union is made anew each time it is written
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

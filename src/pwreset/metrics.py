@@ -72,6 +72,12 @@ class Metric(Enum):
         "Attempts at handing a message over. `outcome` is `sent`, `deferred` (tried again later), `refused` (for good) or `abandoned` (its time or its attempts were over).",
         ("channel", "outcome"),
     )
+    REPORTS = Declared(
+        Kind.COUNTER,
+        "pwreset_reports",
+        "Delivery reports of the SMS gateway that said something new. `report` is `delivered`, `failed` or `buffered`; a long SMS has one for each part, of which the worst counts.",
+        ("report",),
+    )
     LOGINS = Declared(
         Kind.COUNTER,
         "pwreset_logins",
@@ -225,6 +231,8 @@ class Metrics:
         for channel in channels:
             for outcome in ("sent", "deferred", "refused", "abandoned"):
                 self._counts[Metric.DELIVERIES].add((channel, outcome), 0)
+        for report in ("delivered", "failed", "buffered"):
+            self._counts[Metric.REPORTS].add((report,), 0)
         for outcome in ("succeeded", "not-a-manager", "wrong-password", "password-expired"):
             self._counts[Metric.LOGINS].add((outcome,), 0)
 
@@ -239,6 +247,10 @@ class Metrics:
     def delivered(self, channel: str, outcome: str) -> None:
         """An attempt at a message ended as `sent`, `deferred`, `refused` or `abandoned`."""
         self._counts[Metric.DELIVERIES].add((channel, outcome))
+
+    def reported(self, report: str) -> None:
+        """A delivery report said something new: `delivered`, `failed` or `buffered`."""
+        self._counts[Metric.REPORTS].add((report,))
 
     def logged_in(self, outcome: str) -> None:
         """A manager's log-in `succeeded`, or failed for this reason."""

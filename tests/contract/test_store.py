@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,18 @@ from pwreset.errors import SentAlready, StoreUnavailable
 from pwreset.reset.model import (
     Challenge,
     Channel,
+    Delivery,
     DeliveryMode,
     DeliveryState,
     Demand,
     Factor,
     MessageName,
+    Report,
+    ReportState,
     RequestFilter,
     RequestState,
     ResetRequest,
+    Settlement,
 )
 from pwreset.reset.ports import Store
 from pwreset.store.postgres import PostgresStore
@@ -968,6 +973,85 @@ async def test_events_that_are_not_chained_yet_are_not_purged(store: Store, cloc
     gone = await store.purge(clock.now() + HOUR)
     assert gone["events"] == 0
     assert len(await store.audit(0, 10)) == 1
+
+
+# --- delivery reports --------------------------------------------------------------------------------------------
+
+REPORTS = [ReportState.BUFFERED, ReportState.DELIVERED, ReportState.FAILED]
+
+
+async def an_sms(store: Store, clock: FakeClock) -> Delivery:
+    request = a_request(clock.now())
+    delivery = a_delivery(request, recipient=SMS)
+    await store.add(request, [delivery], [], supersede=False)
+    return delivery
+
+
+async def report_of(store: Store, delivery: Delivery) -> Report | None:
+    kept = await store.delivery(delivery.id)
+    assert kept is not None
+    assert (kept,) == await store.deliveries(delivery.request_id)
+    return kept.report
+
+
+async def test_a_report_is_kept_with_its_delivery(store: Store, clock: FakeClock) -> None:
+    delivery = await an_sms(store, clock)
+    assert await report_of(store, delivery) is None
+    report = Report(ReportState.DELIVERED, clock.now(), "delivrd")
+    assert await store.report(delivery, report, [an_event(clock.now())])
+    assert await report_of(store, delivery) == report
+    assert len(await store.audit(0, 10)) == 1
+
+
+async def test_the_report_of_an_unknown_delivery_is_not_kept(store: Store, clock: FakeClock) -> None:
+    stranger = a_delivery(a_request(clock.now()), recipient=SMS)
+    assert await store.delivery(stranger.id) is None
+    assert not await store.report(stranger, Report(ReportState.FAILED, clock.now()), [an_event(clock.now())])
+    assert await store.audit(0, 10) == ()
+
+
+async def test_a_report_said_again_changes_nothing(store: Store, clock: FakeClock) -> None:
+    delivery = await an_sms(store, clock)
+    first = Report(ReportState.DELIVERED, clock.now(), "1")
+    assert await store.report(delivery, first, [an_event(clock.now())])
+    clock.advance(MINUTE)
+    assert not await store.report(delivery, Report(ReportState.DELIVERED, clock.now(), "x"), [an_event(clock.now())])
+    assert await report_of(store, delivery) == first
+    assert len(await store.audit(0, 10)) == 1
+
+
+@pytest.mark.parametrize("order", list(permutations(REPORTS)), ids=str)
+async def test_in_whatever_order_reports_come_the_worst_final_one_stays(
+    store: Store, clock: FakeClock, order: tuple[ReportState, ...]
+) -> None:
+    delivery = await an_sms(store, clock)
+    told = [await store.report(delivery, Report(state, clock.now()), []) for state in order]
+    kept = await report_of(store, delivery)
+    assert kept is not None
+    assert kept.state is ReportState.FAILED
+    assert told == [all(earlier.weight < state.weight for earlier in order[:at]) for at, state in enumerate(order)]
+
+
+@pytest.mark.parametrize("settle", [was_sent, was_abandoned, lambda one, at: was_deferred(one, at, at + MINUTE)])
+async def test_a_report_is_kept_in_any_state_and_changes_none(
+    store: Store, clock: FakeClock, settle: Callable[[Delivery, datetime], Settlement]
+) -> None:
+    delivery = await an_sms(store, clock)
+    await store.settle_deliveries([settle(delivery, clock.now())], [])
+    before = await store.delivery(delivery.id)
+    report = Report(ReportState.FAILED, clock.now(), "rejected")
+    assert before is not None
+    assert await store.report(delivery, report, [])
+    assert await store.delivery(delivery.id) == replace(before, report=report)
+    assert await state(store, delivery.request_id) is RequestState.PENDING
+
+
+async def test_a_report_before_the_outcome_survives_it(store: Store, clock: FakeClock) -> None:
+    delivery = await an_sms(store, clock)
+    report = Report(ReportState.DELIVERED, clock.now())
+    await store.report(delivery, report, [])
+    await store.settle_deliveries([was_sent(delivery, clock.now())], [])
+    assert await report_of(store, delivery) == report
 
 
 # --- care --------------------------------------------------------------------------------------------------------

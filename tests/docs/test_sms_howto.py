@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import tomllib
 from datetime import UTC, datetime
 
@@ -10,15 +11,20 @@ import msgspec
 import pytest
 
 from pwreset.delivery.gateways import sms_transport
-from pwreset.errors import DeliveryDeferred, DeliveryFailed, DeliveryRefused
-from pwreset.reset.model import Channel, Content, Envelope, Recipient
+from pwreset.errors import DeliveryDeferred, DeliveryFailed, DeliveryRefused, SettingsError
+from pwreset.reset.model import Channel, Content, Envelope, Recipient, ReportState
+from pwreset.reset.reports import report_address
 from pwreset.secret import Secret
 from pwreset.settings import Sms
-from tests.docs.markdown import settings_examples
+from tests.docs.markdown import ROOT, settings_examples
+from tests.fakes.api import ApiWorld
+from tests.fakes.records import a_delivery, a_request
 from tests.servers.gateway import CapturedRequest, GatewayServer
+from tests.servers.wire import connected
 
 pytestmark = pytest.mark.servers
 
+HERE = "https://reset.example.org"
 NUMBER, TEXT = "+33612345678", "Set it: https://reset.example.org/r/abc"
 
 
@@ -28,8 +34,24 @@ def described(host: str) -> Sms:
     return msgspec.convert(table["sms"], Sms)
 
 
-async def sent(host: str, status: int, body: str) -> tuple[CapturedRequest | None, DeliveryFailed | None]:
+def with_reports(host: str) -> Sms:
+    """The same with what the table of delivery reports says to put there."""
+    name = {"api.twilio.com": "Twilio", "rest.nexmo.com": "Vonage"}[host]
+    text = (ROOT / "docs" / "how-to" / "sms-gateway.md").read_text(encoding="utf-8")
+    [(field, rest)] = re.findall(rf'^\| {name} \| `(\w+) = "{{report_url}}"` \| (.*) \|$', text, re.MULTILINE)
     settings = described(host)
+    assert isinstance(settings.body, dict)
+    more = tomllib.loads("\n".join(re.findall(r"`(\w+ = [^`]+)`", rest)))
+    return msgspec.convert(
+        {**msgspec.to_builtins(settings), "body": {**settings.body, field: "{report_url}"}, "report_url": HERE, **more},
+        Sms,
+    )
+
+
+async def sent(
+    host: str, status: int, body: str, report_url: str = ""
+) -> tuple[CapturedRequest | None, DeliveryFailed | None]:
+    settings = with_reports(host) if report_url else described(host)
     with GatewayServer() as server:
         server.answer("612345678", status=status, body=body)
         here = msgspec.structs.replace(
@@ -39,7 +61,9 @@ async def sent(host: str, status: int, body: str) -> tuple[CapturedRequest | Non
         failure = None
         try:
             await transport.send(
-                Envelope("id-1", "EXAMPLE", Recipient(Channel.SMS, NUMBER), Content("", TEXT), datetime.now(UTC))
+                Envelope(
+                    "id-1", "EXAMPLE", Recipient(Channel.SMS, NUMBER), Content("", TEXT), datetime.now(UTC), report_url
+                )
             )
         except DeliveryFailed as error:
             failure = error
@@ -92,3 +116,45 @@ async def test_vonage_gets_its_form() -> None:
 async def test_vonage_s_refusals_within_a_200_are_told_apart(number: str, meaning: type[DeliveryFailed]) -> None:
     body = f'{{"messages": [{{"status": "{number}", "error-text": "..."}}]}}'
     assert type((await sent("rest.nexmo.com", 200, body))[1]) is meaning
+
+
+# What their documents show of a report: Twilio posts a form, Vonage a JSON object or, by setting, a GET.
+TWILIO_REPORT = (
+    b"SmsSid=SM1&SmsStatus=delivered&MessageStatus=delivered&To=%2B33612345678&MessageSid=SM1&AccountSid=AC1"
+)
+VONAGE_REPORT = b'{"msisdn": "33612345678", "to": "EXAMPLE", "messageId": "0A", "price": "0.03", "status": "expired", "err-code": "1"}'
+
+
+@pytest.mark.parametrize(
+    ("host", "field", "status", "answer", "report", "state"),
+    [
+        ("api.twilio.com", "StatusCallback", 201, "{}", TWILIO_REPORT, ReportState.DELIVERED),
+        ("rest.nexmo.com", "callback", 200, '{"messages": [{"status": "0"}]}', VONAGE_REPORT, ReportState.FAILED),
+    ],
+)
+async def test_what_the_table_says_of_reports_works(
+    host: str, field: str, status: int, answer: str, report: bytes, state: ReportState
+) -> None:
+    settings = with_reports(host)
+    world = ApiWorld(changes={"sms": {name: getattr(settings, name) for name in ("report_url", "report_field")}})
+    request = a_request(world.clock.now())
+    delivery = a_delivery(request, recipient=Recipient(Channel.SMS, NUMBER))
+    await world.store.add(request, [delivery], [], supersede=False)
+    request_there, failure = await sent(host, status, answer, report_address(delivery, world.services))
+    assert failure is None
+    assert request_there is not None
+    url = str(request_there.fields[field])
+    async with world.served() as listener, connected(listener.address[1]) as wire:
+        path = url.removeprefix(HERE).encode()
+        await wire.exchange(
+            b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(report) + report
+        )
+    kept = await world.store.delivery(delivery.id)
+    assert kept is not None
+    assert kept.report is not None
+    assert kept.report.state is state
+
+
+def test_without_an_address_for_reports_the_placeholder_stops_the_start() -> None:
+    with pytest.raises(SettingsError, match="report_url"):
+        sms_transport(Sms(url="https://gateway.example.org/?t={text}&r={report_url}", method="GET"), None)

@@ -15,6 +15,7 @@ from pwreset.reset.model import (
     Delivery,
     DeliveryState,
     MessageName,
+    Report,
     RequestFilter,
     RequestState,
     ResetRequest,
@@ -296,6 +297,19 @@ class FakeStore:
         for request, at in sent:  # once all that was sent is noted: an older link's message may be among it
             self._end_others(request, at, "superseded", older_only=True)
         self._tell(events)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        self._refuse_if_down()
+        return self.messages.get(delivery_id)
+
+    async def report(self, delivery: Delivery, report: Report, events: Sequence[AuditEvent]) -> bool:
+        self._refuse_if_down()
+        kept = self.messages.get(delivery.id)
+        if kept is None or (kept.report is not None and kept.report.state.weight >= report.state.weight):
+            return False
+        self.messages[delivery.id] = replace(kept, report=report)
+        self._tell(events)
+        return True
 
     async def seals(self, length: int) -> frozenset[bytes]:
         self._refuse_if_down()

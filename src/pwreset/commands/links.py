@@ -71,7 +71,9 @@ def _print_requests(views: tuple[RequestView, ...], *, as_json: bool) -> None:
         )
         for delivery in view.deliveries:
             detail = f"  {delivery.detail}" if delivery.detail else ""
+            report = delivery.report
+            told = f"; {report.state.value} at {report.at:%Y-%m-%d %H:%M} ({report.detail})" if report else ""
             print(  # noqa: T201
                 f"    {delivery.message.value} by {delivery.recipient.channel.value} to {delivery.recipient.address}:"
-                f" {delivery.state.value} after {delivery.attempts} attempts{detail}"
+                f" {delivery.state.value} after {delivery.attempts} attempts{detail}{told}"
             )

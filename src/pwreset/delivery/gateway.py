@@ -22,7 +22,7 @@ from pwreset.errors import SettingsError
 from pwreset.secret import Secret
 from pwreset.settings import Sms
 
-PLACEHOLDERS = ("to", "to_digits", "from", "text", "coding", "id", "username", "password")
+PLACEHOLDERS = ("to", "to_digits", "from", "text", "coding", "id", "report_url", "username", "password")
 GSM7, UCS2 = "0", "2"  # 3GPP TS 23.038, as SMPP and Kannel name them
 _WORD = re.compile(r"\{([a-z_]+)\}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*\Z")
@@ -61,7 +61,7 @@ class Gateway:
         self._write_body = self._body_writer()
         self._check_placeholders()
 
-    def request(self, to: str, text: str, message_id: str) -> Request:
+    def request(self, to: str, text: str, message_id: str, report_url: str = "") -> Request:
         """The request for one message. Raises ValueError when a header cannot hold a fact."""
         facts = {
             "to": to,
@@ -70,6 +70,7 @@ class Gateway:
             "text": text,
             "coding": GSM7 if is_gsm7(text) else UCS2,
             "id": message_id,
+            "report_url": report_url,
             "username": self._settings.username or "",
             "password": self._password.reveal() if self._password else "",
         }
@@ -121,6 +122,8 @@ class Gateway:
         described = [self._settings.url or "", *self._settings.headers.values(), *_texts(self._settings.body)]
         for text in described:
             for word in _WORD.findall(text):
+                if word == "report_url" and self._settings.report_url is None:
+                    raise SettingsError("sms: {report_url} stands for nothing without sms.report_url")
                 if word not in PLACEHOLDERS:
                     raise SettingsError(f"sms: {{{word}}} stands for nothing; there are {', '.join(PLACEHOLDERS)}")
         if (self._settings.body is not None or self._settings.method == "GET") and not any(

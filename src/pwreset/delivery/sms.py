@@ -57,7 +57,9 @@ class HttpSmsTransport:
     async def send(self, envelope: Envelope) -> None:
         """Hand one message over. Raises DeliveryDeferred, DeliveryRefused."""
         try:
-            request = self._gateway.request(envelope.recipient.address, envelope.content.text, envelope.id)
+            request = self._gateway.request(
+                envelope.recipient.address, envelope.content.text, envelope.id, envelope.report_url
+            )
         except ValueError as error:
             raise DeliveryDeferred("a header of sms.headers cannot hold what it should") from error
         try:

@@ -52,6 +52,10 @@ class Event(Enum):
         "delivery.abandoned",
         "A message was given up: refused for good, or its time was over; `detail` says why.",
     )
+    DELIVERY_REPORTED = (
+        "delivery.reported",
+        "The gateway told what became of an SMS after it had taken it: `report` is `delivered`, `failed` or `buffered`, `detail` its word.",
+    )
     LOGIN_REFUSED = ("login.refused", "A manager's log-in failed; `reason` says why.")
     LOGIN_SUCCEEDED = ("login.succeeded", "A manager logged in; remembered log-ins are not told again.")
     AUDIT_PURGED = (

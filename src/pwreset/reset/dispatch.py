@@ -21,6 +21,7 @@ from pwreset.errors import DeliveryDeferred, DeliveryRefused, SealBroken, StoreU
 from pwreset.reset import audit
 from pwreset.reset.model import AuditEvent, Channel, Content, Delivery, DeliveryState, Envelope, Settlement
 from pwreset.reset.pace import Pace, Quota
+from pwreset.reset.reports import report_address
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
@@ -209,7 +210,14 @@ async def _hand_over(delivery: Delivery, content: Content | None, services: Serv
         raise DeliveryDeferred("no transport is configured")
     if content is None:
         content = services.sealer.open(delivery.body, delivery.id, delivery.recipient)
-    envelope = Envelope(delivery.id, delivery.domain, delivery.recipient, content, delivery.created_at)
+    envelope = Envelope(
+        delivery.id,
+        delivery.domain,
+        delivery.recipient,
+        content,
+        delivery.created_at,
+        report_address(delivery, services),
+    )
     began = real_time()
     try:
         async with asyncio.timeout(ATTEMPT_SECONDS):

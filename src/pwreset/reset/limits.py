@@ -99,7 +99,7 @@ class MemoryCounters:
             pool.popitem(last=False)
 
 
-NEAR = frozenset(["page"])
+NEAR = frozenset(["page", "report"])
 
 
 class SharedCounters:

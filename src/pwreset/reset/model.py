@@ -67,6 +67,22 @@ class DeliveryState(Enum):
     ABANDONED = "abandoned"
 
 
+class ReportState(Enum):
+    """What a delivery report says became of an SMS, the one that counts more behind the other.
+
+    A long SMS has a report for each part: one part that failed is a text that nobody can read.
+    """
+
+    BUFFERED = "buffered"  # on its way: the phone is off, or the operator has it
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+    @property
+    def weight(self) -> int:
+        """A report takes the place of those with less weight, in whatever order they come."""
+        return list(ReportState).index(self)
+
+
 class MessageName(Enum):
     """The messages pwreset sends; one folder of templates each."""
 
@@ -253,6 +269,15 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What the gateway told of an SMS after it had taken it. `detail` is one of the words in the settings."""
+
+    state: ReportState
+    at: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One message to one recipient on one channel. `body` is the sealed Content, empty once settled."""
 
@@ -269,6 +294,7 @@ class Delivery:
     attempts: int = 0
     settled_at: datetime | None = None
     detail: str = ""  # the last failure, in our words
+    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +306,7 @@ class Envelope:
     recipient: Recipient
     content: Content
     created_at: datetime
+    report_url: str = ""  # where the gateway may tell what became of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
@@ -22,6 +22,7 @@ from pwreset.reset.model import (
     Envelope,
     MessageName,
     Recipient,
+    Report,
     RequestFilter,
     ResetRequest,
     ServerHealth,
@@ -307,6 +308,14 @@ class Store(Protocol):
         """Outcomes of attempts. SENT and ABANDONED erase the body; a reset link that was sent supersedes older ones."""
         ...
 
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        """The delivery of this id."""
+        ...
+
+    async def report(self, delivery: Delivery, report: Report, events: Sequence[AuditEvent]) -> bool:
+        """Keep a delivery report, whatever state the delivery is in. False, and no event, when it says nothing new."""
+        ...
+
     async def seals(self, length: int) -> frozenset[bytes]:
         """The first so many bytes of the sealed bodies that wait, each once: they name the key."""
         ...
@@ -468,10 +477,3 @@ class Counters(Protocol):
     def alone(self, key: str) -> AbstractAsyncContextManager[None]:
         """Hold this key, which no other process then holds: for what is looked at, done, and counted after it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Directories:
-    """The configured domains by name; names match without regard to letter case."""
-
-    by_name: Mapping[str, Directory] = field(default_factory=dict)

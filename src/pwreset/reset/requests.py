@@ -95,6 +95,9 @@ def plain(view: RequestView) -> dict[str, object]:
                 "state": delivery.state.value,
                 "attempts": delivery.attempts,
                 "detail": delivery.detail,
+                "report": delivery.report.state.value if delivery.report else None,
+                "reported_at": delivery.report.at if delivery.report else None,
+                "report_detail": delivery.report.detail if delivery.report else "",
             }
             for delivery in view.deliveries
         ]

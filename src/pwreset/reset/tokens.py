@@ -28,6 +28,7 @@ AUDIT = "audit chain"
 RETIRED = "audit-only"
 WAITING = "waiting"
 KEY_ID_BYTES = 4
+ID_BYTES = 12
 DAY_SHAPE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 TIME_BYTES, SHORT_MAC_BYTES = 4, 16
 CODE, PROOF, PROMPT = "second factor code", "second factor proof", "second factor prompt"
@@ -143,9 +144,8 @@ class Keys:
         whole = base64.urlsafe_b64decode(token.reveal() + "=")
         plain, presented = whole[:-SHORT_MAC_BYTES], whole[-SHORT_MAC_BYTES:]
         macs = [_mac(key.derive("disowning token"), plain)[:SHORT_MAC_BYTES] for key in self.keys]
-        # One spelling only: the last of 43 characters has two bits that mean nothing.
-        canonical = base64.urlsafe_b64encode(whole).decode().rstrip("=") == token.reveal()
-        if not canonical or not any(hmac.compare_digest(mac, presented) for mac in macs):
+        # The last of 43 characters has two bits that mean nothing.
+        if not _one_spelling(whole, token.reveal()) or not any(hmac.compare_digest(mac, presented) for mac in macs):
             return None
         return plain[:-TIME_BYTES].hex(), datetime.fromtimestamp(int.from_bytes(plain[-TIME_BYTES:], "big"), UTC)
 
@@ -184,10 +184,33 @@ class Keys:
         """Whether the state in a form is one that we put there, for this link."""
         return any(hmac.compare_digest(_mac(key.derive(PROMPT), digest + state), presented) for key in self.keys)
 
+    def report_token(self, delivery_id: str) -> str:
+        """What stands in the address to which a gateway tells what became of this delivery: its id, and an HMAC of it.
+
+        43 characters, as a link's token has; worth nothing as one, nor for anything but reports of this delivery.
+        """
+        plain = bytes.fromhex(delivery_id)
+        mac = _mac(self.newest.derive("delivery report"), plain)[: KEY_BYTES - len(plain)]
+        return base64.urlsafe_b64encode(plain + mac).decode().rstrip("=")
+
+    def read_report(self, token: Secret) -> str | None:
+        """The delivery's id; None when it is none of ours."""
+        whole = base64.urlsafe_b64decode(token.reveal() + "=")
+        plain, presented = whole[:ID_BYTES], whole[ID_BYTES:]
+        macs = [_mac(key.derive("delivery report"), plain)[: len(presented)] for key in self.keys]
+        if not _one_spelling(whole, token.reveal()) or not any(hmac.compare_digest(mac, presented) for mac in macs):
+            return None
+        return plain.hex()
+
 
 def new_code(digits: int) -> Secret:
     """So many random decimal digits."""
     return Secret("".join(str(secrets.randbelow(10)) for _ in range(digits)))
+
+
+def _one_spelling(whole: bytes, presented: str) -> bool:
+    """Whether the text is the spelling of these bytes that we make."""
+    return base64.urlsafe_b64encode(whole).decode().rstrip("=") == presented
 
 
 def new_token() -> Secret:
@@ -197,7 +220,7 @@ def new_token() -> Secret:
 
 def new_id() -> str:
     """A public id: 96 random bits in hex."""
-    return secrets.token_hex(12)
+    return secrets.token_hex(ID_BYTES)
 
 
 def new_key(today: str = "") -> Key:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from pwreset.settings.section import Count, Positive, Seconds, Section
+from pwreset.settings.section import PRIVATE_NETWORKS, Count, Positive, Seconds, Section
 
 
 class DeliverySettings(Section, frozen=True):
@@ -70,7 +70,7 @@ class Sms(Section, frozen=True):
     url: Annotated[
         str | None,
         Meta(
-            description="The gateway's address (https; plain http on loopback only, or with `allow_plain_http`). May hold {to}, {to_digits} (without the plus), {from}, {text}, {coding} (0: GSM-7, 2: UCS-2), {id}, {username}, {password}. Or kannel://HOST:PORT (kannels:// with TLS) for Kannel, of which the rest is known; or an apprise URL with {to} or {to_digits}, and {password} for its key."
+            description="The gateway's address (https; plain http on loopback only, or with `allow_plain_http`). May hold {to}, {to_digits} (without the plus), {from}, {text}, {coding} (0: GSM-7, 2: UCS-2), {id}, {report_url}, {username}, {password}. Or kannel://HOST:PORT (kannels:// with TLS) for Kannel, of which the rest is known; or an apprise URL with {to} or {to_digits}, and {password} for its key."
         ),
     ] = None
     method: Annotated[Literal["POST", "GET", "PUT"], Meta(description="HTTP method.")] = "POST"
@@ -116,6 +116,42 @@ class Sms(Section, frozen=True):
         bool, Meta(description="Allow http:// off loopback. Links then travel in the clear.")
     ] = False
     timeout_seconds: Annotated[Seconds, Meta(description="Deadline for the request.")] = 15.0
+    report_url: Annotated[
+        str | None,
+        Meta(
+            description="The address under which the gateway reaches this service, e.g. `https://reset.example.org` or `http://127.0.0.1:8080`. With it, Kannel is asked for delivery reports, and described gateways are by {report_url}."
+        ),
+    ] = None
+    report_networks: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks that delivery reports may come from; to all others there is no such address."),
+    ] = PRIVATE_NETWORKS
+    report_field: Annotated[
+        str,
+        Meta(
+            description="The field of a report that says what became of the SMS: in the address, the form, or the JSON object, there with dots between the names (`message.status`)."
+        ),
+    ] = "status"
+    report_delivered: Annotated[
+        tuple[str, ...], Meta(description="What the field says of an SMS that has arrived, in any letter case.")
+    ] = ("delivered", "delivrd", "1")
+    report_failed: Annotated[
+        tuple[str, ...], Meta(description="What it says of an SMS that never will. The numbers are Kannel's.")
+    ] = (
+        "failed",
+        "undelivered",
+        "undeliverable",
+        "undeliv",
+        "rejected",
+        "rejectd",
+        "expired",
+        "deleted",
+        "2",
+        "16",
+    )
+    report_buffered: Annotated[
+        tuple[str, ...], Meta(description="What it says of an SMS that is on its way. All other words are ignored.")
+    ] = ("buffered", "accepted", "acceptd", "enroute", "queued", "sent", "4", "8")
     concurrency: Annotated[Positive, Meta(description="SMS under way at once in one process.")] = 16
     per_second: Annotated[
         float,

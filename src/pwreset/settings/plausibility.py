@@ -35,6 +35,7 @@ _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za
 _SENDER_NAME = re.compile(r"(?! )[A-Za-z0-9 !\"#$%&'()*+,./:;<=>?@_-]{1,11}(?<! )\Z")
 _SENDER_NUMBER = re.compile(r"\+?[0-9]{3,15}\Z")
 _ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\Z")
+_FIELD = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _DN = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=")
 
 
@@ -118,6 +119,21 @@ def _mail(mail: Mail) -> Iterator[Problem]:
 def _sms(sms: Sms) -> Iterator[Problem]:
     yield from _pattern("sms.success_pattern", sms.success_pattern)
     yield from _pattern("sms.refused_pattern", sms.refused_pattern)
+    yield from _networks("sms.report_networks", sms.report_networks)
+    reports = None if sms.report_url is None else _split(sms.report_url)
+    if sms.report_url is not None and (
+        reports is None
+        or reports.scheme not in ("https", "http")
+        or not reports.hostname
+        or "@" in reports.netloc
+        or reports.query
+        or reports.fragment
+        or not sms.report_url.isascii()
+        or not sms.report_url.isprintable()
+    ):
+        yield "sms.report_url", "must be an address like https://reset.example.org"
+    if not _FIELD.match(sms.report_field):
+        yield "sms.report_field", "is the name of a field: letters, digits, and .-_"
     if sms.url is None:
         return
     if not _SENDER_NUMBER.match(sms.sender) and not _SENDER_NAME.match(sms.sender):

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from pwreset.settings.domains import Domain
 from pwreset.settings.messages import DeliverySettings, Mail, Sms
-from pwreset.settings.section import Count, Hours, Positive, Seconds, Section
+from pwreset.settings.section import PRIVATE_NETWORKS, Count, Hours, Positive, Seconds, Section
 
 
 class Server(Section, frozen=True):
@@ -113,16 +113,7 @@ class ManagerApi(Section, frozen=True):
     bind: Annotated[
         str | None, Meta(description="An address and port of its own; `/manag/` is then served there only.")
     ] = None
-    allowed_networks: Annotated[tuple[str, ...], Meta(description="Networks that may call.")] = (
-        "127.0.0.0/8",
-        "::1/128",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "fc00::/7",
-        "169.254.0.0/16",
-        "fe80::/10",
-    )
+    allowed_networks: Annotated[tuple[str, ...], Meta(description="Networks that may call.")] = PRIVATE_NETWORKS
     client_ca: Annotated[
         str | None,
         Meta(
@@ -200,6 +191,9 @@ class Limits(Section, frozen=True):
         Count,
         Meta(description="Codes and one-time passwords tried for one user, over all links, right ones not counted."),
     ] = 50
+    reports_per_address_per_minute: Annotated[
+        Count, Meta(description="Delivery reports from one IPv4 address or IPv6 /64; more are answered 429.")
+    ] = 6000
     password_tries_per_link_per_hour: Annotated[Count, Meta(description="New passwords tried with one link.")] = 60
     sms_per_day: Annotated[Count, Meta(description="SMS in any 24 hours, over all domains.")] = 1000
     sms_per_day_by_country: Annotated[

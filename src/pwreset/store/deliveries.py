@@ -78,6 +78,20 @@ def _settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
         end(connection, sql.END_OLDER_THAN_SENT, sent, micros(settlements[-1].at), SUPERSEDED)
 
 
+def get(connection: Connection, delivery_id: str) -> Delivery | None:
+    """The delivery of this id."""
+    row = connection.execute(sql.GET_DELIVERY, {"id": delivery_id}).fetchone()
+    return None if row is None else delivery_of(row)
+
+
+def report(connection: Connection, parameters: Parameters, events: Sequence[Parameters]) -> bool:
+    """Keep a delivery report; the events only if it says something new."""
+    if connection.execute(sql.REPORT_DELIVERY, parameters).rowcount == 0:
+        return False
+    insert(connection, sql.ADD_EVENT, events)
+    return True
+
+
 def seals(connection: Connection, length: int) -> frozenset[bytes]:
     """The beginnings of the bodies that wait."""
     return frozenset(

@@ -19,6 +19,8 @@ from pwreset.reset.model import (
     MessageName,
     Origin,
     Recipient,
+    Report,
+    ReportState,
     RequestState,
     ResetRequest,
 )
@@ -36,6 +38,8 @@ _STATES = {state.value: state for state in RequestState}
 _CHANNELS = {channel.value: channel for channel in Channel}
 _MESSAGES = {message.value: message for message in MessageName}
 _DELIVERY_STATES = {state.value: state for state in DeliveryState}
+
+_REPORT_STATES = {state.value: state for state in ReportState}
 
 _encode = msgspec.json.Encoder().encode
 _facts = msgspec.json.Decoder(dict[str, str | int | bool]).decode
@@ -152,7 +156,7 @@ def challenge_of(row: Row) -> Challenge:
 
 DELIVERY_COLUMNS = (
     "id, request_id, domain, message, channel, address, body, created_at, not_after, due_at, state, attempts,"
-    " settled_at, detail"
+    " settled_at, detail, report, reported_at, report_detail"
 )
 
 
@@ -190,6 +194,7 @@ def delivery_of(row: Row) -> Delivery:
         attempts=row[11],
         settled_at=_maybe(row[12]),
         detail=row[13],
+        report=Report(_REPORT_STATES[row[14]], moment(row[15]), row[16]) if row[14] else None,
     )
 
 

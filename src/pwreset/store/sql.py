@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from pwreset.reset.model import AuditEvent, Challenge, Channel, Delivery, RequestFilter, ResetRequest, Settlement
+from pwreset.reset.model import (
+    AuditEvent,
+    Challenge,
+    Channel,
+    Delivery,
+    Report,
+    RequestFilter,
+    ResetRequest,
+    Settlement,
+)
 from pwreset.reset.ports import Clock
 from pwreset.store import challenges, requests, trail
 from pwreset.store import deliveries as outbox
@@ -209,6 +218,22 @@ class SqlStore:
         """Outcomes of attempts. SENT and ABANDONED erase the body; a reset link that was sent supersedes older ones."""
         outcomes = outbox.Outcomes(settlements, [event_parameters(event) for event in events])
         await self._writer.share(outbox.settle, outcomes)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        """The delivery of this id."""
+        return await self._read(lambda c: outbox.get(c, delivery_id))
+
+    async def report(self, delivery: Delivery, report: Report, events: Sequence[AuditEvent]) -> bool:
+        """Keep a delivery report, whatever state the delivery is in. False: it says nothing new."""
+        parameters: dict[str, object] = {
+            "id": delivery.id,
+            "report": report.state.value,
+            "weight": report.state.weight,
+            "at": micros(report.at),
+            "detail": report.detail,
+        }
+        lines = [event_parameters(event) for event in events]
+        return await self._writer.run(lambda c: outbox.report(c, parameters, lines), link=delivery.request_id)
 
     async def seals(self, length: int) -> frozenset[bytes]:
         """The first bytes of the sealed bodies that wait."""

@@ -196,6 +196,15 @@ FROM (
 WHERE deliveries.id = outcome.id AND deliveries.settled_at IS NULL
 """
 
+GET_DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE id = :id"
+
+# A report says nothing new when one of the same or more weight is there.
+REPORT_DELIVERY = """
+UPDATE deliveries SET report = :report, reported_at = :at, report_detail = :detail
+WHERE id = :id
+    AND CASE report WHEN 'failed' THEN 2 WHEN 'delivered' THEN 1 WHEN 'buffered' THEN 0 ELSE -1 END < :weight
+"""
+
 DEFER_DELIVERY = """
 UPDATE deliveries SET due_at = :due_at, attempts = attempts + 1, detail = :detail
 WHERE id = :id AND settled_at IS NULL

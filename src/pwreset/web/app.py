@@ -3,6 +3,7 @@
 /manag/, /manag        web.manager_endpoint   (a raw endpoint: it is the quick path)
 /healthz, /readyz      web.health
 /metrics               web.scrape
+/report/***            web.reports
 all else               web.pages, routed by Starlette
 """
 
@@ -19,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from pwreset import logs
 from pwreset.errors import Overloaded
 from pwreset.logs import correlation
+from pwreset.reset.reports import PATH as REPORT
 from pwreset.reset.services import Services
 from pwreset.web import pages
 from pwreset.web.access import Origins
@@ -26,13 +28,16 @@ from pwreset.web.answer import Answer, plain_answer
 from pwreset.web.health import Health, is_alive
 from pwreset.web.manager import as_failure
 from pwreset.web.manager_endpoint import PATHS, ClientGone, ManagerEndpoint, refuse
+from pwreset.web.reports import ROUTE as REPORT_ROUTE
+from pwreset.web.reports import Reports
 from pwreset.web.rpc import INVALID_REQUEST, Failure, internal_error
 from pwreset.web.scrape import PATH as METRICS
 from pwreset.web.scrape import Scrape
 
 REQUEST_ID = b"x-request-id"
 HEALTH = frozenset({"/healthz", "/readyz"})
-OURS = PATHS | HEALTH | {METRICS}
+OPERATORS = HEALTH | {METRICS}
+OURS = PATHS | OPERATORS
 NO_ANSWER = 499  # for the log alone: the client hung up before it was answered
 
 log = logs.get("web")
@@ -48,6 +53,7 @@ class Application:
         self._health = health
         self._manager = ManagerEndpoint(services, health) if manager else None
         self._scrape = Scrape(services) if metrics else None
+        self._reports = Reports(services) if people else None
         self._metrics = services.metrics
         routes: list[BaseRoute] = [*pages.routes(services)] if people else []
         self._router = Router(routes, redirect_slashes=False, default=pages.not_found(services) if people else _nothing)
@@ -84,18 +90,27 @@ class Application:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, address: str, *, safe: bool) -> Answer | None:
         """The answer, or None when the router has sent it."""
         path = scope["path"]
-        if path in HEALTH:
-            return is_alive() if path == "/healthz" else await self._health.is_ready(address)
-        if path == METRICS and self._scrape is not None and self._scrape.allows(address):
-            return await self._scrape.answer(scope["method"])
+        if path in OPERATORS and (answer := await self._answer_operator(scope, address)) is not None:
+            return answer
         if self._under_way > self._most:
             return _busy(path)
         if path in PATHS:
             return await self._answer_manager(scope, receive, address, safe=safe)
+        if self._reports is not None and self._reports.take(path, address):
+            return await self._reports.answer(scope, receive, address)
         if not safe:
             return plain_answer(403, "HTTPS is required.")
         scope["client"] = (address, 0)
         await self._router(scope, receive, send)
+        return None
+
+    async def _answer_operator(self, scope: Scope, address: str) -> Answer | None:
+        """How the service is doing, told even when it has too much to do; None when that was not asked."""
+        path = scope["path"]
+        if path in HEALTH:
+            return is_alive() if path == "/healthz" else await self._health.is_ready(address)
+        if path == METRICS and self._scrape is not None and self._scrape.allows(address):
+            return await self._scrape.answer(scope["method"])
         return None
 
     async def _answer_manager(self, scope: Scope, receive: Receive, address: str, *, safe: bool) -> Answer:
@@ -106,6 +121,8 @@ class Application:
     def _tell(self, scope: Scope, request: _Request, address: str) -> None:
         path = scope["path"]
         route = path if path in OURS else self._templates.get(id(scope.get("endpoint")), "unknown")
+        if path.startswith(REPORT):
+            route = REPORT_ROUTE
         seconds = perf_counter() - request.started
         self._metrics.answered(route, request.status, seconds)
         if self._log.is_enabled_for(logging.INFO):

@@ -229,6 +229,8 @@ def _told_delivery(delivery: Delivery) -> dict[str, object]:
         "attempts": delivery.attempts,
         "settled": _time(delivery.settled_at),
         "detail": delivery.detail,
+        "report": delivery.report.state.value if delivery.report else None,
+        "reported": _time(delivery.report.at) if delivery.report else None,
     }
 
 

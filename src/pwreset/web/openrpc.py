@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pwreset
-from pwreset.reset.model import Channel, DeliveryMode, DeliveryState, Factor, MessageName, Origin, RequestState
+from pwreset.reset.model import (
+    Channel,
+    DeliveryMode,
+    DeliveryState,
+    Factor,
+    MessageName,
+    Origin,
+    ReportState,
+    RequestState,
+)
 from pwreset.reset.requests import EXPIRED, HIGHEST_LIMIT
 from pwreset.reset.send import LONGEST_COMMENTS, LONGEST_LIFETIME, LONGEST_USERNAME
 from pwreset.web.rpc import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, MESSAGES, SERVER_ERROR
@@ -89,6 +98,8 @@ _DELIVERY = _object(
         "attempts": {"type": "integer", "minimum": 0},
         "settled": {"oneOf": [TIME, OR_NULL]},
         "detail": TEXT,
+        "report": {"oneOf": [_words(ReportState), OR_NULL]},
+        "reported": {"oneOf": [TIME, OR_NULL]},
     }
 )
 _ID = Param("id", TEXT, "The id that Send_Request told in the header `Pwreset-Request`.", required=True)
