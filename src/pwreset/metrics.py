@@ -57,8 +57,8 @@ class Metric(Enum):
     ASKS = Declared(
         Kind.COUNTER,
         "pwreset_asks",
-        "Asks for a link. `outcome` is `sent` or `refused`, `reason` the word of the [errors](errors.md), empty when it was sent. `domain` is empty when none of the settings was named.",
-        ("domain", "outcome", "reason"),
+        "Asks for a link. `origin` is `manager`, `operator` or `public` (the page on which people ask for themselves), `outcome` is `sent` or `refused`, `reason` the word of the [errors](errors.md), empty when it was sent. `domain` is empty when none of the settings was named.",
+        ("origin", "domain", "outcome", "reason"),
     )
     PASSWORDS = Declared(
         Kind.COUNTER,
@@ -225,7 +225,7 @@ class Metrics:
         self._registry.register(_Shown(self))
         ProcessCollector(registry=self._registry)
         for domain in domains:
-            self._count_ask((domain, "sent", ""), 0)
+            self._count_ask(("manager", domain, "sent", ""), 0)
             self._counts[Metric.PASSWORDS].add((domain, "set", ""), 0)
             self._counts[Metric.PASSWORDS].add((domain, "unclear", "outcome-unclear"), 0)
         for channel in channels:
@@ -236,9 +236,9 @@ class Metrics:
         for outcome in ("succeeded", "not-a-manager", "wrong-password", "password-expired"):
             self._counts[Metric.LOGINS].add((outcome,), 0)
 
-    def asked(self, domain: str, reason: str = "") -> None:
+    def asked(self, origin: str, domain: str, reason: str = "") -> None:
         """Somebody asked for a link and got it, or did not for this reason. `domain` is one of the settings or empty."""
-        self._count_ask((domain, "refused" if reason else "sent", reason))
+        self._count_ask((origin, domain, "refused" if reason else "sent", reason))
 
     def password(self, domain: str, outcome: str, reason: str = "") -> None:
         """A new password was `set`, `refused`, `unclear` or `failed`."""

@@ -40,7 +40,7 @@ def test_a_journey_is_counted_and_a_store_that_is_gone_is_told_at_once(tmp_path:
             while figures(service)["pwreset_store_up"]:  # a reading is shared for five seconds
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-    assert found['pwreset_asks_total{domain="EXAMPLE",outcome="sent",reason=""}'] == 2
+    assert found['pwreset_asks_total{domain="EXAMPLE",origin="manager",outcome="sent",reason=""}'] == 2
     assert found['pwreset_passwords_total{domain="EXAMPLE",outcome="set",reason=""}'] == 1
     assert found['pwreset_deliveries_total{channel="mail",outcome="sent"}'] >= 1
     for count in (

@@ -18,6 +18,7 @@ from pwreset.secret import Secret
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import Weather
 from tests.fakes.world import PASSWORD, World
+from tests.unit.reset.test_asked import an_ask
 
 NOTHING_LOOKED_UP = Reading(store_up=True, counts=None, directories={}, transports={})
 
@@ -123,3 +124,18 @@ def test_a_client_that_hung_up_is_none_whose_request_was_wrong() -> None:
         ("/manag/", "4xx"),
         ("/manag/", "2xx"),
     }
+
+
+async def test_asks_on_the_public_page_are_counted_as_such_and_so_are_those_that_find_no_place() -> None:
+    world = World({"public": {"queue": 1}}, {"public": True})
+    asks = world.services.asks
+    for name in ("jane", "too much"):
+        asks.put(an_ask(name), world.services)
+    await asks.drain(10)
+    asks.put(an_ask("nobody"), world.services)
+    asks.put(an_ask("jane", domain="somebody's own words"), world.services)
+    await asks.drain(10)
+    found = counted(world.services.metrics, "pwreset_asks_total")
+    assert found[("EXAMPLE", "public", "sent", "")] == 1
+    assert found[("EXAMPLE", "public", "refused", "overloaded")] >= 1
+    assert {domain for domain, *_ in found} <= {"EXAMPLE", ""}

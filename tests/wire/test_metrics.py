@@ -62,9 +62,12 @@ async def test_asks_are_counted_by_domain_and_by_what_became_of_them(wire: Wire)
     await send(wire, username="nobody")
     await send(wire, username="jdoe", domain="Elsewhere")
     found = samples(await scraped(wire))
-    assert found[of("pwreset_asks_total", domain="EXAMPLE", outcome="sent", reason="")] == 1
-    assert found[of("pwreset_asks_total", domain="EXAMPLE", outcome="refused", reason="user-unknown")] == 1
-    assert found[of("pwreset_asks_total", domain="", outcome="refused", reason="domain-unknown")] == 1
+    assert found[of("pwreset_asks_total", origin="manager", domain="EXAMPLE", outcome="sent", reason="")] == 1
+    assert (
+        found[of("pwreset_asks_total", origin="manager", domain="EXAMPLE", outcome="refused", reason="user-unknown")]
+        == 1
+    )
+    assert found[of("pwreset_asks_total", origin="manager", domain="", outcome="refused", reason="domain-unknown")] == 1
 
 
 @pytest.mark.parametrize(("says", "outcome"), [("accepted", "sent"), ("refused", "refused"), ("deferred", "deferred")])

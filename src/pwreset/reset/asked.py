@@ -79,7 +79,16 @@ async def answer(ask: PublicAsk, services: Services) -> None:
     try:
         await _send(ask, services)
     except PwresetError as error:
+        counted(ask, services, error.reason)
         await _record_refusal(ask, error, services)
+    else:
+        counted(ask, services)
+
+
+def counted(ask: PublicAsk, services: Services, reason: str = "") -> None:
+    """Tell the metrics that a link was sent, or why not; never a domain that is none of the settings."""
+    known = ask.domain if ask.domain in services.directories else ""
+    services.metrics.asked(ask.asker.origin.value, known, reason)
 
 
 def renewable(request: ResetRequest, services: Services) -> bool:

@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pwreset import logs
-from pwreset.errors import StoreUnavailable
+from pwreset.errors import Overloaded, StoreUnavailable
 from pwreset.reset import audit
-from pwreset.reset.asked import PublicAsk, answer
+from pwreset.reset.asked import PublicAsk, answer, counted
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
@@ -49,6 +49,7 @@ class AskQueue:
         if len(tasks) >= (places if ask.proven else max(1, places // UNPROVEN_SHARE)):
             self.dropped += 1
             self._untold += 1
+            counted(ask, services, Overloaded.reason)
             log.warning("the queue of the public page is full", dropped=self.dropped, proven=ask.proven)
             return
         task = asyncio.create_task(self._work(ask, services))

@@ -113,10 +113,10 @@ async def send(ask: SendRequest, services: Services) -> SentLink:
         await _limit_by_user_and_destination(target, services)
         sent = await _issue(plan, target, ask, services)
     except (AskRefused, NotManagerOfDomain, Unavailable) as error:
-        services.metrics.asked(_known_domain(ask, services), error.reason)
+        services.metrics.asked(ask.asker.origin.value, _known_domain(ask, services), error.reason)
         await _record_refusal(ask, error, services)
         raise
-    services.metrics.asked(plan.domain)
+    services.metrics.asked(ask.asker.origin.value, plan.domain)
     return sent
 
 
