@@ -258,6 +258,11 @@ def store_file(configuration: Configuration) -> Path:
     return Path(parts.path)
 
 
+def name_of_store(configuration: Configuration) -> str:
+    """How the store is called where people read of it. Raises SettingsError."""
+    return _postgres(configuration).name if _is_postgres(configuration) else str(store_file(configuration))
+
+
 def _store_exists(configuration: Configuration) -> bool:
     """Raises StoreUnavailable when that cannot be told."""
     if _is_postgres(configuration):

@@ -21,8 +21,10 @@ from tests.servers import dirsrv_plan
 from tests.servers import samba as samba_lab
 from tests.servers import slapd as lab
 from tests.servers.certificates import Authority
+from tests.servers.databases import store_settings
 from tests.servers.dirsrv import LabDirsrv
 from tests.servers.gateway import GatewayServer
+from tests.servers.postgres import Database, PrivatePostgres
 from tests.servers.samba import LabSamba
 from tests.servers.service import Service, merge
 from tests.servers.settings import lab_settings
@@ -426,3 +428,39 @@ async def test_a_missing_index_is_found_on_389_without_reading_its_configuration
     assert one(await found(on_lab(tmp_path, kind, login_attributes=["uid", "mail"])), Part.INDEX).state is State.OK
     told = one(await found(on_lab(tmp_path, kind, login_attributes=["uid", "title"])), Part.INDEX)
     assert (told.state, "for title:" in told.detail) == (State.WARNING, True)
+
+
+# --- the store ---
+
+
+async def test_a_database_that_is_down_is_told_with_what_to_do(
+    tmp_path: Path, slapd: LabSlapd, own_postgres: PrivatePostgres
+) -> None:
+    database = own_postgres.database()
+    service = Service(tmp_path, lab_settings(tmp_path, slapd, more={"store": store_settings(database, tmp_path)}))
+    own_postgres.kill()
+    finding = one(await found(service), Part.STORE)
+    assert (finding.state, finding.subject) == (State.FAILED, f"postgresql://127.0.0.1/{database.name}")
+    assert "refused" in finding.detail or "No such file" in finding.detail
+    assert "See that PostgreSQL runs" in finding.advice
+    assert database.password not in f"{finding.detail} {finding.advice}"
+
+
+async def test_a_database_that_does_not_take_the_password_is_told_as_such(
+    tmp_path: Path, slapd: LabSlapd, database: Database
+) -> None:
+    store = {**store_settings(database, tmp_path), "password_file": with_secret(tmp_path, "wrong")}
+    finding = one(await found(Service(tmp_path, lab_settings(tmp_path, slapd, more={"store": store}))), Part.STORE)
+    assert finding.state is State.FAILED
+    assert "password authentication failed" in finding.detail
+
+
+async def test_a_store_in_sqlite_that_cannot_be_opened_is_told_with_what_to_do(on_slapd: Settled) -> None:
+    service = on_slapd()
+    service.command("migrate")
+    service.store.unlink()
+    service.store.mkdir(mode=0o700)
+    finding = one(await found(service), Part.STORE)
+    assert (finding.state, finding.subject) == (State.FAILED, str(service.store))
+    assert "unable to open" in finding.detail
+    assert "free space" in finding.advice

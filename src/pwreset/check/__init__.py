@@ -4,6 +4,7 @@ https       the certificate that people and callers see
 domains     each directory, its rules, managers and protected people
 second_factor  its RADIUS servers, and whether a code has a way to travel
 transports  the relay and the gateway
+store       a store that cannot be used at all
 peers       what another server's certificate says, so that a wrong one can be told exactly
 report      for people, and for programs
 """
@@ -17,8 +18,9 @@ from pathlib import Path
 from pwreset.check.domains import in_domain, people_by_domain
 from pwreset.check.https import of_https
 from pwreset.check.second_factor import of_second_factors
+from pwreset.check.store import of_store_that_is_away
 from pwreset.check.transports import of_transports
-from pwreset.errors import PwresetError, SettingsError
+from pwreset.errors import PwresetError, SettingsError, StoreUnavailable
 from pwreset.reset.findings import Finding, Part, State
 from pwreset.reset.services import Services
 from pwreset.settings import Configuration, load
@@ -38,6 +40,8 @@ async def check_all(path: Path, usernames: Sequence[str]) -> list[Finding]:
             findings += [finding async for finding in _of_parts(services, usernames)]
     except SettingsError as error:
         findings.append(_unusable(error))
+    except StoreUnavailable as error:
+        findings.append(of_store_that_is_away(configuration, error))
     except PwresetError as error:
         findings.append(
             Finding(Part.STORE, State.FAILED, str(error), "Nothing behind it was tried. See the reference of errors.")

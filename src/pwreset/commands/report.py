@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HEAD = ("line", "user", "domain", "sending", "outcome", "request", "reason")
 LINK = "link"  # a column only where links are sent nowhere
 BY_OTHERS = 0o077
+RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class Report:
@@ -72,7 +73,7 @@ class Report:
             if not raw.endswith(b"\n"):
                 break
             whole += len(raw)
-            row = next(csv.reader([raw.decode("utf-8", "replace")]), [])
+            row = [_as_written(cell) for cell in next(csv.reader([raw.decode("utf-8", "replace")]), [])]
             if number == 0:
                 self._refuse_other(tuple(row) == self._head)
                 continue
@@ -98,8 +99,21 @@ def _refuse_readable(path: Path, descriptor: int) -> None:
 
 def _row(values: list[object]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([str(value).replace("\n", " ") for value in values])
+    csv.writer(text, lineterminator="\n").writerow([_harmless(str(value).replace("\n", " ")) for value in values])
     return text.getvalue().encode()
+
+
+def _harmless(cell: str) -> str:
+    """A cell that no spreadsheet runs as a formula (OWASP, "CSV Injection"): an apostrophe before it makes it text.
+
+    One that is there already gets another, so that it can be told which one is ours.
+    """
+    return f"'{cell}" if cell.startswith(RUN_BY_SPREADSHEETS) else cell
+
+
+def _as_written(cell: str) -> str:
+    """A cell without our apostrophe."""
+    return cell.removeprefix("'")
 
 
 def _short(domain: str, user: str) -> bytes:

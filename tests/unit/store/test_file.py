@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sqlite3
 from collections.abc import Coroutine, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from pwreset.errors import SettingsError, StartError, StoreUnavailable, StoreVersionError
 from pwreset.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
-from tests.fakes.records import JOHN, a_request
+from tests.fakes.records import JOHN, a_delivery, a_request, was_sent
 
 
 @pytest.fixture
@@ -239,3 +241,28 @@ async def test_every_commit_reaches_the_disk(path: Path) -> None:
     )
     await store.close()
     assert pragmas == ["wal", 2, 1]
+
+
+@pytest.mark.parametrize("size", [200, 6000, 50_000], ids="{} bytes".format)
+async def test_what_was_erased_is_in_no_file_any_more(path: Path, size: int) -> None:
+    clock = FakeClock()
+    store = await SqliteStore.open(path, clock, exclusive=True)
+    messages = []
+    for number in range(3):
+        request = a_request(clock.now(), user_id=str(number))
+        message = replace(a_delivery(request), body=secrets.token_bytes(size))
+        await store.add(request, [message], [], supersede=False)
+        messages.append(message)
+    assert pieces_left(path, messages[0].body) > 0
+    await store.settle_deliveries([was_sent(message, clock.now()) for message in messages[:2]], [])
+    await store.revoke(messages[2].request_id, clock.now(), "by-hand", [])
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    assert [pieces_left(path, message.body) for message in messages] == [0, 0, 0]
+    await store.close()
+
+
+def pieces_left(path: Path, body: bytes) -> int:
+    """How many pieces of a sealed body are in the store's files."""
+    files = b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
+    return sum(body[at : at + 16] in files for at in range(0, len(body) - 16, 50))
