@@ -49,6 +49,7 @@ SETTINGS = {
 
 # What a service account may see of a policy: all that a person should know beforehand.
 POLICY_ATTRIBUTES = (
+    "passwordChange",
     "passwordCheckSyntax",
     "passwordMinLength",
     "passwordMinCategories",

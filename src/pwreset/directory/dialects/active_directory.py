@@ -151,6 +151,9 @@ class ActiveDirectory:
             # A password replaced within the last hour may still log in, and is not the present one.
             if error_code(error) == WRONG_PASSWORD:
                 raise NotRight from error
+            # Samba's own word for "this user cannot change his password": no code at all. Windows denies the access.
+            if isinstance(error, ldap.CONSTRAINT_VIOLATION) and error_code(error) is None:
+                raise Refused(RuleCode.NOT_ALLOWED) from error
             raise _meaning(error, connection, write, held_to_age=True) from error
         write.done = True
 

@@ -115,6 +115,9 @@ class Dirsrv:
         try:
             message = person.modify_ext(write.dn, changes, [PasswordPolicyControl()])
             person.result3(message, timeout=write.seconds)
+        except ldap.UNWILLING_TO_PERFORM as error:
+            # Whoever may not change his password gets the answer, policy code and all, of a server that only reads.
+            raise _why_unwilling(error, connection, write) from error
         except ldap.LDAPError as error:
             raise _meaning(error, connection, write) from error
         write.done = True
@@ -147,6 +150,16 @@ def _meaning(error: ldap.LDAPError, connection: Any, write: Write) -> Exception:
     if broken in (HISTORY, None):
         return Refused(RuleCode.HISTORY)
     return Refused(_broken_rule(connection, write))
+
+
+def _why_unwilling(error: ldap.LDAPError, connection: Any, write: Write) -> Exception:
+    try:
+        policy, _ = read_for_judging(connection, write.dn, write.seconds)
+    except ldap.LDAPError:
+        policy = None
+    if policy is None or policy.allows_own_change:
+        return meaning_of_code(error)
+    return Refused(RuleCode.NOT_ALLOWED)
 
 
 def _broken_rule(connection: Any, write: Write) -> RuleCode:

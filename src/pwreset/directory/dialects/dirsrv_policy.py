@@ -20,6 +20,7 @@ CONFIG = "cn=config"
 LOCAL = "nsslapd-pwpolicy-local"
 # What a policy entry means that does not say otherwise.
 PRESET = {
+    "passwordChange": "on",
     "passwordCheckSyntax": "off",
     "passwordMinLength": "8",
     "passwordMinCategories": "3",
@@ -66,6 +67,11 @@ class DirsrvPolicy:
     """One policy, global or local."""
 
     entry: Entry
+
+    @property
+    def allows_own_change(self) -> bool:
+        """Whether people may change their own passwords."""
+        return self._on("passwordChange")
 
     def rules(self) -> tuple[Rule, ...]:
         """In the words of the rules."""
