@@ -201,7 +201,7 @@ async def test_a_persons_local_policy_is_told_instead(dirsrv: LabDirsrv, make: M
 
 async def test_the_syntax_rules_are_not_told_where_they_are_not_checked(dirsrv: LabDirsrv, make: Make) -> None:
     directory = make()
-    uid = dirsrv.add_person(pwdPolicySubentry=policy_dn("expiring"))
+    uid = dirsrv.add_person(pwdPolicySubentry=policy_dn("unchecked"))
     assert await directory.rules(await directory.find(uid)) == (Rule(RuleCode.MAX_AGE, 1),)
 
 

@@ -111,6 +111,7 @@ LOCAL_POLICIES = {
         "passwordMinLength": "8",
         "passwordMinTokenLength": "5",
     },
+    "unchecked": {"passwordExp": "on", "passwordMaxAge": "86400"},
     "mustchange": {"passwordMustChange": "on"},
 }
 
