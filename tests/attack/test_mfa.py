@@ -2,26 +2,39 @@
 
 Each defence was switched off once, and the tests named turned red:
 
-- reset/proofs.py, `refuse_without` returns at once: every test that posts or opens without the factor
+- reset/proofs.py, `refuse_without` returns at once: `test_the_link_alone_shows_no_form_and_no_name`,
+  `test_the_form_is_not_taken_without_the_factor`
 - reset/redeem.py, `set_password` does not call `refuse_without`: `test_the_form_is_not_taken_without_the_factor`
-- reset/tokens.py, `is_proof` without the request's digest and binding in what is bound:
+- reset/tokens.py, a proof bound to neither the request's digest nor its binding:
   `test_the_proof_of_one_link_opens_no_other`
-- reset/tokens.py, `is_proof` without looking at its time: `test_a_proof_is_over_after_a_quarter_of_an_hour`
+- reset/tokens.py, `is_proof` does not look at its time: `test_a_proof_is_over_after_a_quarter_of_an_hour`
 - reset/tokens.py, `_fixed` without the demand: `test_a_row_that_has_lost_its_demand_is_no_link`,
-  `test_a_row_whose_code_is_sent_elsewhere_is_no_link`
-- reset/tokens.py, `_code_text` without the request's id and digest: `test_the_mark_of_one_links_code_is_worth_nothing_for_another`
-- store/statements.py, `TAKE_TRY` without `tries < :most`: `test_five_tries_are_all_there_are_on_two_nodes_at_once`
-- tests' and real store's `take_try` without its time: `test_a_code_is_over_after_ten_minutes`
-- reset/second_factor.py, `_take_try` behind the comparison: `test_five_tries_are_all_there_are_on_two_nodes_at_once`
-- reset/second_factor.py, `_was_wrong` and `_take_try` without `_lock`: `test_fifteen_wrong_tries_end_the_link`
-- store `renew_challenge` keeps the old mark: `test_the_code_before_the_newest_is_worth_nothing`
-- store `spend_code` always True: `test_a_code_works_once`
-- store `renew_challenge` without `before`: `test_codes_are_a_minute_apart`
-- web/second_factor.py, `take_wish` and `take_factor` without `refuse_foreign`: `test_a_form_from_elsewhere_sends_and_tries_nothing`
+  `test_a_row_whose_demand_begins_later_is_no_link`, `test_a_row_whose_code_is_sent_elsewhere_is_no_link` (but for the
+  one whose new address is not the person's, which `redeem` finds dead as well)
+- reset/tokens.py, `_code_text` is the code alone: `test_the_mark_of_one_links_code_is_worth_nothing_for_another`
+- the store's `take_try` without its limit, and `_take_try` of reset/second_factor.py that looks and does not count:
+  `test_five_tries_are_all_there_are_on_two_nodes_at_once`, `test_five_one_time_passwords_are_tried_and_no_more`
+- the store's `take_try` without its time: `test_a_code_is_over_after_ten_minutes`
+- reset/second_factor.py, `_was_wrong` never locks: `test_fifteen_wrong_tries_end_the_link`
+- reset/second_factor.py, no counter for the person: `test_tries_are_limited_for_one_person_over_many_links`
+- the store's `spend_code` says yes to everybody: `test_a_code_works_once`
+- the minute between codes, which the use case looks at first and the store's statement again, in both:
+  `test_codes_are_a_minute_apart`, `test_of_two_codes_asked_for_at_once_one_is_sent`
+- web/second_factor.py, `take_wish` or `take_factor` without `refuse_foreign`:
+  `test_a_form_from_elsewhere_sends_and_tries_nothing`
 - web/second_factor.py, `_state_in` without the mark: `test_a_state_that_we_did_not_hand_out_is_refused`
-- web/second_factor.py, a GET handler that sends: `test_looking_sends_nothing_and_changes_nothing`
-- radius/client.py, `enforce_ma=False`: `test_an_unsigned_answer_is_not_believed`, `test_a_real_server_that_signs_nothing_is_not_believed`
-- radius/client.py, `_genuine` without `VerifyReply`: all tests of forged answers
+- web/second_factor.py, `show` sends a code: `test_looking_sends_nothing_and_changes_nothing`
+- reset/second_factor.py, no try is given back while a server is down:
+  `test_a_server_that_is_down_opens_nothing_and_costs_no_link`
+- reset/redeem.py, only the link's own addresses must still be in the entry:
+  `test_a_number_put_into_the_entry_afterwards_gets_no_code`
+- radius/client.py, `enforce_ma=False`: `test_an_unsigned_answer_is_not_believed`,
+  `test_a_real_server_that_signs_nothing_is_not_believed`
+- radius/client.py, `_genuine` without `VerifyReply`: `test_a_forged_answer_is_not_believed` (edited, another id),
+  `test_an_answer_under_another_secret_is_not_believed`
+
+In the store's own statements, held by tests/contract/test_store.py on the real engines: `TAKE_TRY` without its limit or its
+time, `RENEW_CHALLENGE` without its condition, `SPEND_CODE` without "not spent yet".
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from tests.servers import slapd as lab
 from tests.servers.certificates import Authority
 from tests.servers.databases import store_settings
 from tests.servers.dirsrv import LabDirsrv
+from tests.servers.freeradius import SECRET, FreeRadius
 from tests.servers.gateway import GatewayServer
 from tests.servers.postgres import Database, PrivatePostgres
 from tests.servers.samba import LabSamba
@@ -76,6 +77,63 @@ def with_secret(tmp_path: Path, password: str) -> str:
     secret.touch(mode=0o600)
     secret.write_text(password)
     return str(secret)
+
+
+# --- the second factor ---
+
+
+def asking_radius(on_slapd: Settled, tmp_path: Path, server: str, secret: str = SECRET, **mfa: Any) -> Service:
+    file = tmp_path / "radius.secret"
+    file.touch(mode=0o600)
+    file.write_text(secret)
+    radius = {"servers": [server], "secret_file": str(file), "timeout_seconds": 1.0, "attempts": 1}
+    return on_slapd(mfa={"factors": ["radius"], "radius": radius, **mfa})
+
+
+def of_the_factor(findings: list[Finding]) -> list[tuple[State, str]]:
+    return [(each.state, each.detail) for each in findings if each.part is Part.SECOND_FACTOR]
+
+
+async def test_a_radius_server_is_tried_as_it_is_and_when_it_is_gone(on_slapd: Settled, tmp_path: Path) -> None:
+    with FreeRadius() as radius:
+        service = asking_radius(on_slapd, tmp_path, radius.address)
+        assert of_the_factor(await found(service)) == [(State.OK, "answers as itself")]
+        radius.stop()
+        assert [state for state, _ in of_the_factor(await found(service))] == [State.FAILED]
+
+
+async def test_a_radius_server_with_another_secret_is_told_and_a_short_one_too(
+    on_slapd: Settled, tmp_path: Path
+) -> None:
+    with FreeRadius() as radius:
+        findings = of_the_factor(await found(asking_radius(on_slapd, tmp_path, radius.address, "another")))
+    assert [state for state, _ in findings] == [State.FAILED, State.WARNING]
+    assert "short" in findings[1][1]
+    assert "another" not in str(findings)
+
+
+async def test_a_radius_server_on_the_open_network_is_warned_of(on_slapd: Settled, tmp_path: Path) -> None:
+    findings = of_the_factor(await found(asking_radius(on_slapd, tmp_path, "192.0.3.1:1812")))
+    assert (State.WARNING, "is neither on this machine nor in a private network") in findings
+
+
+async def test_a_factors_group_that_is_gone_is_told(on_slapd: Settled) -> None:
+    gone = "cn=gone,ou=groups,dc=example,dc=org"
+    findings = await found(on_slapd(mfa={"factors": ["code"], "groups": [gone]}))
+    [finding] = [each for each in findings if each.subject == gone]
+    assert (finding.part, finding.state) == (Part.SECOND_FACTOR, State.FAILED)
+    assert "everybody must show a second factor" in finding.advice
+
+
+async def test_a_code_without_a_way_to_travel_is_told(on_slapd: Settled) -> None:
+    states = [state for state, _ in of_the_factor(await found(on_slapd(mfa={"factors": ["code"]})))]
+    assert states == [State.WARNING]
+
+
+async def test_a_service_whose_radius_secret_is_missing_does_not_start(on_slapd: Settled) -> None:
+    told = on_slapd(mfa={"factors": ["radius"], "radius": {"servers": ["127.0.0.1:1812"]}})
+    findings = await found(told)
+    assert any(each.part is Part.SETTINGS and "secret_file: is missing" in each.detail for each in findings)
 
 
 # --- what programs and people get ---

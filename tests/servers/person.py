@@ -49,6 +49,11 @@ class PersonBrowser:
         fields = page.fields | {"password": password, "repeat": password if repeat is None else repeat}
         return self._request("POST", page.url, urlencode(fields).encode())
 
+    def press(self, page: SeenPage, action: str, **fields: str) -> SeenPage:
+        """Send the page's first form to `<its tab>/<action>`."""
+        tab = "/".join(urlsplit(page.url).path.split("/")[:3])
+        return self._request("POST", urljoin(page.url, f"{tab}/{action}"), urlencode(page.fields | fields).encode())
+
     def _request(self, method: str, url: str, body: bytes | None = None) -> SeenPage:
         for _ in range(5):
             headers = {

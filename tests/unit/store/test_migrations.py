@@ -11,6 +11,7 @@ import pytest
 
 from pwreset.errors import StartError, StoreUnavailable, StoreVersionError
 from pwreset.store.migrate import known_migrations
+from pwreset.store.rows import request_parameters
 from pwreset.store.sqlite import SqliteStore, migrate
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import a_request
@@ -110,3 +111,22 @@ async def test_a_store_in_service_is_not_upgraded_under_its_server(path: Path, n
         migrate(path, newer)
     assert migrate(path) == (NEWEST, NEWEST)
     await server.close()
+
+
+async def test_links_from_before_there_were_demands_demand_nothing(path: Path, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    for migration in known_migrations()[:2]:
+        (before / migration.name).write_text(migration.text, encoding="utf-8")
+    migrate(path, before)
+    request = a_request(FakeClock().now())
+    columns = {name: value for name, value in request_parameters(request).items() if name != "demand"}
+    with closing(sqlite3.connect(path)) as connection, connection:
+        names = ", ".join(columns)
+        values = ", ".join(f":{name}" for name in columns)
+        connection.execute(f"INSERT INTO requests ({names}, state) VALUES ({values}, 'pending')", columns)
+    store = await SqliteStore.open(path, FakeClock(), exclusive=True)
+    kept = await store.get(request.id)
+    await store.close()
+    assert kept is not None
+    assert (kept.demand, kept.binding) == (None, request.binding)
