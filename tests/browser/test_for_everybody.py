@@ -1,6 +1,15 @@
 """Every page and state by keyboard, in forced colours, at 400 % zoom, with wide letters, without JavaScript, and quick.
 
 The pages and states are those of `test_states`: whoever adds one there has it tried here too.
+
+What was spoiled by hand, one at a time, and which test turned red for the form:
+
+- pages.css, no ring around the focus, or one of a faint colour; reset.html, a field out of order: the keyboard's
+- pages.css, fields or buttons without an edge: the one of forced colours
+- pages.css, a sheet of at least 30rem, or words that do not wrap: the one of zoom and letters
+- reset.html, a button that only a script makes work is shown: the one without JavaScript
+- pages.css, an `@import`, or 60 kB more: the one of weight
+- reset.html, the refused field does not say that it is wrong, or not why: the last one
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a screen reader has to tell on the main path, held against docs/explanation/for-everybody.md."""
+"""What a screen reader has to tell on the main path, held against docs/explanation/for-everybody.md.
+
+Seen to fail by hand with a heading that is none, and with a summary that does not get the focus.
+"""
 
 from __future__ import annotations
 

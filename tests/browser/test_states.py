@@ -1,4 +1,9 @@
-"""Every page and state, in light, dark and narrow: readable by everybody, nothing to scroll sideways, and pictured."""
+"""Every page and state, in light, dark and narrow: readable by everybody, nothing to scroll sideways, and pictured.
+
+What was spoiled by hand, one at a time, and turned `test_everybody_can_read_it` red for the form: a label without its
+field, faint text, two targets of 12 pixels side by side, an inline style, a picture from elsewhere, and, in dark, which
+asks for reduced motion too, a transition.
+"""
 
 from __future__ import annotations
 
