@@ -118,6 +118,31 @@ async def test_vonage_s_refusals_within_a_200_are_told_apart(number: str, meanin
     assert type((await sent("rest.nexmo.com", 200, body))[1]) is meaning
 
 
+async def test_ovhcloud_gets_everything_in_the_address() -> None:
+    request, failure = await sent("www.ovh.com", 200, '{"status":100,"creditLeft":"85.95","smsIds":["123456789"]}')
+    assert failure is None
+    assert request is not None
+    assert (request.method, request.path.partition("?")[0]) == ("GET", "/cgi-bin/sms/http2sms.cgi")
+    assert "authorization" not in request.headers
+    assert request.query == {
+        "account": "sms-xx11111-1",
+        "login": "example",
+        "password": "token",
+        "from": "EXAMPLE",
+        "to": NUMBER,
+        "message": TEXT,
+        "noStop": "1",
+        "smsCoding": "2",
+        "contentType": "application/json",
+    }
+
+
+@pytest.mark.parametrize("status", ["201", "202", "401", "1000", "10"])
+async def test_what_ovhcloud_did_not_take_within_a_200_is_tried_again(status: str) -> None:
+    body = f'{{"status":{status},"message":"..."}}'
+    assert type((await sent("www.ovh.com", 200, body))[1]) is DeliveryDeferred
+
+
 # What their documents show of a report: Twilio posts a form, Vonage a JSON object or, by setting, a GET.
 TWILIO_REPORT = (
     b"SmsSid=SM1&SmsStatus=delivered&MessageStatus=delivered&To=%2B33612345678&MessageSid=SM1&AccountSid=AC1"
