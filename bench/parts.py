@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 from bench.bulk import by_filter, by_list
 from bench.calls import LINK, batch, links, opened, send_requests, server_status
 from bench.database import beside_pgbench, database, service_on, with_nodes
+from bench.directories import hanging, make_groups, questions, refusing, with_one_down
 from bench.links import fill
 from bench.load import Plan
 from bench.outbox import carry
@@ -318,6 +320,29 @@ def public(bench: Bench) -> None:
                 told(bench.report.note, place, timed(service, classes, ASKS), "unknown")
 
 
+FEW = 20
+MEMBERS = 5000
+QUESTIONS = 50
+LOOK_UPS = 100
+
+
+def directory(bench: Bench) -> None:
+    """Questions to a directory of few and of many; and look-ups while the first of two servers is down."""
+    with LabSlapd(bench.folder / "small", FEW) as small:
+        cases = (("few", small, FEW, 5), ("many", bench.slapd, bench.people, min(MEMBERS, bench.people)))
+        for size, slapd, people, members in cases:
+            groups = make_groups(slapd, members)
+            for name, found in asyncio.run(questions(slapd, groups, people, QUESTIONS)).items():
+                bench.report.note(f"{name}, {size}, first, ms", found.first)
+                bench.report.note(f"{name}, {size}, middle, ms", found.middle)
+                bench.report.note(f"{name}, {size}, longest of the others, ms", found.longest)
+        for name, server in (("refuses", refusing), ("hangs", hanging)):
+            with server() as dead:
+                found = asyncio.run(with_one_down(small, dead, 5.0, LOOK_UPS))
+            bench.report.note(f"find while the first of two servers {name}, first, ms", found.first)
+            bench.report.note(f"find while the first of two servers {name}, longest of the others, ms", found.longest)
+
+
 PARTS: dict[str, Callable[[Bench], None]] = {
     "start": start,
     "none": none,
@@ -331,4 +356,5 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "bulk": bulk,
     "postgres": postgres,
     "public": public,
+    "directory": directory,
 }

@@ -44,3 +44,9 @@ def test_a_name_is_not_below_another_base(base: str) -> None:
 def test_any_text_is_a_name_or_none(text: str) -> None:
     name = read_dn(text)
     assert name is None or isinstance(name, tuple)
+
+
+def test_the_names_of_a_large_group_are_all_kept_when_read_in_turn() -> None:
+    members = [f"uid=member{number:05d},ou=people,dc=example,dc=org" for number in range(10_000)]
+    first = [read_dn(member) for member in members]
+    assert all(read_dn(member) is name for member, name in zip(members, first, strict=True))
