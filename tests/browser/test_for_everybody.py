@@ -1,6 +1,6 @@
 """Every page and state by keyboard, in forced colours, at 400 % zoom, with wide letters, without JavaScript, and quick.
 
-The pages and states are those of `test_states`: whoever adds one there has it tried here too.
+The pages and states are those of `test_states` and `test_second_factor`: whoever adds one there has it tried here too.
 
 What was spoiled by hand, one at a time, and which test turned red for the form:
 
@@ -15,7 +15,7 @@ What was spoiled by hand, one at a time, and which test turned red for the form:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +24,9 @@ import pytest
 from playwright.async_api import Browser, CDPSession, Page, expect
 
 from tests.browser.conftest import Site, browsing
-from tests.browser.test_states import NEED_SCRIPT, STEPS, Step, refused
+from tests.browser.test_second_factor import STEPS as FACTOR_STEPS
+from tests.browser.test_second_factor import asking  # noqa: F401 - a fixture, asked for by its name
+from tests.browser.test_states import NEED_SCRIPT, STEPS, refused
 
 pytestmark = pytest.mark.browser
 
@@ -40,7 +42,9 @@ COLOUR_SCHEMES: list[dict[str, Any]] = [
     {"color_scheme": "dark"},
     {"forced_colors": "active"},
 ]
-by_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+Step = Callable[[Page, Any], Awaitable[None]]
+EVERY_STEP: list[Step] = [*STEPS, *FACTOR_STEPS]
+by_step = pytest.mark.parametrize("step", EVERY_STEP, ids=lambda step: step.__name__)
 
 # What is around here is JavaScript that looks at a page from outside; the pages' own is switched off where it says so.
 COLOURS = """
@@ -82,10 +86,11 @@ FOCUS = f"""() => {{
         bare: element === top || element.contains(top),
     }};
 }}"""
+# A button that looks like a link, underlined, needs no edge.
 EDGELESS = f"""() => {{
     {COLOURS}
     return [...document.querySelectorAll("input, select, textarea, button, .primary")].filter(element => element.checkVisibility()
-        && element.type !== "hidden" && !element.matches(".reveal")).filter(element => {{
+        && element.type !== "hidden" && getComputedStyle(element).textDecorationLine !== "underline").filter(element => {{
         const style = getComputedStyle(element);
         return style.borderTopStyle === "none" || parseFloat(style.borderTopWidth) < 1
             || contrast(style.borderTopColor, ground(element.parentElement)) < 3;
@@ -98,6 +103,13 @@ BEYOND_THE_EDGE = """() => [...document.querySelectorAll("body *")].filter(eleme
 }).map(element => element.outerHTML.slice(0, 80))"""
 IDLE_BUTTONS = """() => [...document.querySelectorAll("button, [role=button]")].filter(button =>
     button.checkVisibility() && !(button.type === "submit" && button.form)).map(button => button.outerHTML)"""
+
+
+@pytest.fixture
+def where(request: pytest.FixtureRequest, step: Step) -> Site:
+    """The site on which a step is taken: links of the second factor's ask for more than themselves."""
+    site: Site = request.getfixturevalue("asking" if step in FACTOR_STEPS else "site")
+    return site
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +142,10 @@ async def tour(page: Page) -> Tour:
 
 @by_step
 async def test_the_keyboard_leads_everywhere_in_order_and_shows_where_it_is(
-    chromium: Browser, site: Site, step: Step
+    chromium: Browser, where: Site, step: Step
 ) -> None:
-    async with browsing(chromium, site) as (page, _):
-        await step(page, site)
+    async with browsing(chromium, where) as (page, _):
+        await step(page, where)
         for colours in COLOUR_SCHEMES:
             await page.emulate_media(**colours)
             found = await tour(page)
@@ -141,20 +153,22 @@ async def test_the_keyboard_leads_everywhere_in_order_and_shows_where_it_is(
 
 
 @by_step
-async def test_in_forced_colours_fields_and_buttons_keep_their_edges(chromium: Browser, site: Site, step: Step) -> None:
-    async with browsing(chromium, site, forced_colors="active") as (page, _):
-        await step(page, site)
+async def test_in_forced_colours_fields_and_buttons_keep_their_edges(
+    chromium: Browser, where: Site, step: Step
+) -> None:
+    async with browsing(chromium, where, forced_colors="active") as (page, _):
+        await step(page, where)
         assert await page.evaluate(EDGELESS) == []
 
 
 @by_step
 async def test_zoomed_in_and_with_wide_or_large_letters_nothing_is_beyond_the_edge(
-    chromium: Browser, site: Site, step: Step
+    chromium: Browser, where: Site, step: Step
 ) -> None:
     # A window of 1280 x 1024 at 400 % (WCAG 2.2, 1.4.10): a quarter of the CSS pixels, each four times as large.
     window = {"viewport": {"width": 320, "height": 256}, "device_scale_factor": 4}
-    async with browsing(chromium, site, **window) as (page, _):
-        await step(page, site)
+    async with browsing(chromium, where, **window) as (page, _):
+        await step(page, where)
         assert await page.evaluate(BEYOND_THE_EDGE) == []
         await _style(page, WIDE_LETTERS)
         assert await page.evaluate(BEYOND_THE_EDGE) == []
@@ -163,10 +177,12 @@ async def test_zoomed_in_and_with_wide_or_large_letters_nothing_is_beyond_the_ed
         assert await page.evaluate(BEYOND_THE_EDGE) == []
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step not in NEED_SCRIPT], ids=lambda step: step.__name__)
-async def test_without_javascript_every_button_does_something(chromium: Browser, site: Site, step: Step) -> None:
-    async with browsing(chromium, site, java_script_enabled=False) as (page, _):
-        await step(page, site)
+@pytest.mark.parametrize(
+    "step", [step for step in EVERY_STEP if step not in NEED_SCRIPT], ids=lambda step: step.__name__
+)
+async def test_without_javascript_every_button_does_something(chromium: Browser, where: Site, step: Step) -> None:
+    async with browsing(chromium, where, java_script_enabled=False) as (page, _):
+        await step(page, where)
         await expect(page.get_by_role("heading", level=1)).to_have_count(1)
         assert await page.evaluate(IDLE_BUTTONS) == []
 
@@ -206,14 +222,14 @@ def traffic_of(network: CDPSession) -> Iterator[Traffic]:
 
 @by_step
 async def test_a_page_weighs_little_and_is_painted_one_round_trip_after_its_document(
-    chromium: Browser, site: Site, step: Step
+    chromium: Browser, where: Site, step: Step
 ) -> None:
-    async with browsing(chromium, site) as (page, _):
+    async with browsing(chromium, where) as (page, _):
         network = await page.context.new_cdp_session(page)
         await network.send("Network.enable")
         await network.send("Network.setCacheDisabled", {"cacheDisabled": True})
         with traffic_of(network) as traffic:
-            await step(page, site)
+            await step(page, where)
             await page.wait_for_load_state("networkidle")
         assert any("/static/pages.css" in url for url in traffic.urls.values())
         assert 0 < sum(traffic.sizes.values()) < MOST_BYTES
