@@ -87,7 +87,7 @@ class Metric(Enum):
     LIMITS = Declared(
         Kind.COUNTER,
         "pwreset_limits_hit",
-        "Times that something was stopped by a limit. `limit` says which: `page` (requests for pages), `asks-for-name`, `asks-for-user`, `asks-by`, `asks`, `messages-to`, `sms`, `password-tries`, `login-address`, `login-account` ...",
+        "Times that something was stopped by a limit. `limit` says which: `page` (requests for pages), `asks-for-name`, `asks-for-user`, `asks-by`, `asks`, `messages-to`, `sms`, `password-tries`, `login-address`, `login-account`, `public-network`, `public-name`, `captcha` (a proof used twice) and others of the public page ...",
         ("limit",),
     )
     CALLS = Declared(

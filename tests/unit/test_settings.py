@@ -209,6 +209,7 @@ def test_a_known_place_is_taken(written: Written, place: str) -> None:
         (f"{OTHER}language = 'xx'", "domains.OTHER.language: 'xx' is none of ours: en, ar,"),
         (f"{OTHER}language = 'fr-FR'", "domains.OTHER.language"),
         (f"{OTHER}language = ''", "domains.OTHER.language"),
+        (f"{OTHER}public = true\n[public]\ndelivery_mode = 'SMS'", "domains.OTHER.public: sends by SMS, which has no"),
         (f"{OTHER}country = 'XX'", "domains.OTHER.country: 'XX' is no country"),
         (f"{OTHER}country = 'France'", "domains.OTHER.country"),
         (f"{OTHER}country = '33'", "domains.OTHER.country"),

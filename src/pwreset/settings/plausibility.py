@@ -53,9 +53,19 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _limits(settings.limits)
     yield from _link_in_sms(settings)
     yield from _password(settings.password)
+    yield from _public(settings)
     for name, domain in settings.domains.items():
         yield from _domain(f"domains.{name}", domain)
         yield from frames.problems_of(f"domains.{name}.brand", domain.brand, domain.public_url or settings.public_url)
+
+
+def _public(settings: Settings) -> Iterator[Problem]:
+    """A page that promises messages which nothing can carry."""
+    carried = {"MAIL": settings.mail.url, "SMS": settings.sms.url, "MAILSMS": settings.mail.url or settings.sms.url}
+    if carried[settings.public.delivery_mode] is None:
+        for name, domain in settings.domains.items():
+            if domain.public:
+                yield f"domains.{name}.public", f"sends by {settings.public.delivery_mode}, which has no url here"
 
 
 def _password(password: Password) -> Iterator[Problem]:
