@@ -299,6 +299,14 @@ async def change_busy(page: Page, site: Site) -> None:
     await _change(page, site, OLD_PASSWORD, GOOD_PASSWORD)
 
 
+async def change_of_several(page: Page, site: Site) -> None:
+    domains = site.world.settings.domains
+    for name in list(domains):
+        domains[name] = msgspec.structs.replace(domains[name], change_page=True, public_url=None)
+    await change(page, site)
+    await expect(page.get_by_role("combobox")).to_have_value("EXAMPLE")
+
+
 async def changed(page: Page, site: Site) -> None:
     await _change(page, site, OLD_PASSWORD, GOOD_PASSWORD)
 
@@ -349,6 +357,7 @@ STEPS: list[Step] = [
     change_unavailable,
     change_unclear,
     change_busy,
+    change_of_several,
     changed,
 ]
 

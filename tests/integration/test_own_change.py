@@ -73,6 +73,13 @@ async def test_an_account_whose_policy_allows_no_own_change_is_told_so(slapd: La
     assert lab.accepts(uid, password_of(uid))
 
 
+async def test_a_longest_length_is_told_before_and_after(slapd: LabSlapd, lab: SlapdLab) -> None:
+    directory, uid = lab.directory(), person_under(slapd, "maxlength", pwdMaxLength="20")
+    longest = Rule(RuleCode.MAX_LENGTH, 20)
+    assert longest in await directory.rules(await directory.find(uid))
+    assert await refusal(directory, lab, uid) == (longest,)
+
+
 async def test_a_policy_that_wants_the_old_password_again_gets_it(slapd: LabSlapd, lab: SlapdLab) -> None:
     uid = person_under(slapd, "safemodify", pwdSafeModify="TRUE")
     await proven_and_changed(lab.directory(), lab, uid)
