@@ -89,7 +89,7 @@ def pages() -> dict[Path, str]:
     """Every generated page with its text."""
     return {
         FOLDER / "settings.md": _note("src/pwreset/settings/sections.py") + reference.markdown(),
-        FOLDER / "errors.md": _note("src/pwreset/errors.py") + errors(),
+        FOLDER / "errors.md": _note("src/pwreset/errors/") + errors(),
         FOLDER / "commands.md": _note("src/pwreset/commands") + commands(),
         FOLDER / "findings.md": _note("src/pwreset/reset/findings.py") + findings(),
         FOLDER / "audit-events.md": _note("src/pwreset/reset/audit.py") + audit_events(),
