@@ -5,7 +5,7 @@ The pages and states are those of `test_states` and `test_second_factor`: whoeve
 What was spoiled by hand, one at a time, and which test turned red for the form:
 
 - pages.css, no ring around the focus, or one of a faint colour; reset.html, a field out of order: the keyboard's
-- pages.css, fields or buttons without an edge: the one of forced colours
+- pages.css, fields or buttons without an edge: the keyboard's, at its end
 - pages.css, a sheet of at least 30rem, or words that do not wrap: the one of zoom and letters
 - reset.html, a button that only a script makes work is shown: the one without JavaScript
 - pages.css, an `@import`, or 60 kB more: the one of weight
@@ -141,7 +141,7 @@ async def tour(page: Page) -> Tour:
 
 
 @by_step
-async def test_the_keyboard_leads_everywhere_in_order_and_shows_where_it_is(
+async def test_the_keyboard_leads_everywhere_in_order_and_shows_where_it_is_and_what_can_be_used(
     chromium: Browser, where: Site, step: Step
 ) -> None:
     async with browsing(chromium, where) as (page, _):
@@ -150,15 +150,7 @@ async def test_the_keyboard_leads_everywhere_in_order_and_shows_where_it_is(
             await page.emulate_media(**colours)
             found = await tour(page)
             assert found == Tour(await page.evaluate(REACHABLE), [], [])
-
-
-@by_step
-async def test_in_forced_colours_fields_and_buttons_keep_their_edges(
-    chromium: Browser, where: Site, step: Step
-) -> None:
-    async with browsing(chromium, where, forced_colors="active") as (page, _):
-        await step(page, where)
-        assert await page.evaluate(EDGELESS) == []
+        assert await page.evaluate(EDGELESS) == []  # in forced colours, which came last
 
 
 @by_step
