@@ -17,7 +17,7 @@ from pwreset.secret import Secret
 from tests.fakes.pages import PagesWorld, settings_with
 from tests.servers.https import https
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
