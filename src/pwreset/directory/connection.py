@@ -25,6 +25,7 @@ from pwreset.secret import Secret
 START_TLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + b"1.3.6.1.4.1.1466.20037"
 SEQUENCE, INTEGER, ENUMERATED, EXTENDED_RESPONSE = 0x30, 0x02, 0x0A, 0x78
 LONGEST_ANSWER = 64 * 1024
+RECEIVED_AT_ONCE = 16 * 1024
 TLS_1_2 = 0x303
 # X509_V_ERR_*: expired and not yet valid; name and address mismatch.
 OUT_OF_TIME = frozenset({9, 10})
@@ -180,9 +181,7 @@ def certificate_shown(server: Server, seconds: float) -> bytes | None:
         with socket.create_connection((server.host, server.port), _left(until)) as plain:
             if server.start_tls:
                 _ask_for_tls(plain, until)
-            plain.settimeout(_left(until))
-            with shows_anything().wrap_socket(plain, server_hostname=server.host) as channel:
-                return channel.getpeercert(binary_form=True)
+            return _shake_hands(plain, shows_anything(), server.host, until).getpeercert(binary_form=True)
     except (OSError, UnicodeError, Trouble):
         return None
 
@@ -265,9 +264,7 @@ def _probe(server: Server, trust: Trust, until: float) -> None:
         with socket.create_connection((server.host, server.port), _left(until)) as plain:
             if server.start_tls:
                 _ask_for_tls(plain, until)
-            plain.settimeout(_left(until))
-            with context.wrap_socket(plain, server_hostname=server.host):
-                pass
+            _shake_hands(plain, context, server.host, until)
     except ssl.SSLCertVerificationError as error:
         raise Trouble(_kind_of_certificate(error)) from error
     except TimeoutError as error:
@@ -280,6 +277,32 @@ def _probe(server: Server, trust: Trust, until: float) -> None:
         raise Trouble(Kind.CUT if isinstance(error, ssl.SSLEOFError) else Kind.NO_TLS) from error
     except (OSError, UnicodeError) as error:
         raise Trouble(Kind.CUT) from error
+
+
+def _shake_hands(plain: socket.socket, context: ssl.SSLContext, host: str, until: float) -> ssl.SSLObject:
+    """The handshake of TLS on a connection. Raises OSError (TimeoutError, ssl.SSLError, ...).
+
+    `wrap_socket` would leave its socket open for the garbage collector where the other side has just hung up.
+    """
+    received, to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+    channel = context.wrap_bio(received, to_send, server_hostname=host)
+    while True:
+        plain.settimeout(_left(until))
+        try:
+            channel.do_handshake()
+        except ssl.SSLWantReadError:
+            plain.sendall(to_send.read())
+            if octets := plain.recv(RECEIVED_AT_ONCE):
+                received.write(octets)
+            else:
+                received.write_eof()
+        except ssl.SSLError:
+            with contextlib.suppress(OSError):
+                plain.sendall(to_send.read())  # the alert that says why
+            raise
+        else:
+            plain.sendall(to_send.read())
+            return channel
 
 
 def _kind_of_certificate(error: ssl.SSLCertVerificationError) -> Kind:
