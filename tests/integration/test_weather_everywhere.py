@@ -189,7 +189,7 @@ async def test_a_server_that_takes_no_new_connections_serves_on_those_it_has(pai
     async with pair.proxy() as proxy:
         directory, login = pair.directory(proxy.uri, pair.other.ldaps_uri), pair.add_person()
         await in_time(directory.find(login))
-        proxy.refuse()
+        await proxy.refuse()
         user = await in_time(directory.find(login))
         await in_time(directory.set_password(user, NEW))
     assert pair.other.accepts(pair.dn(login), NEW.reveal())

@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pwreset.demo.authority import TlsFiles
+from pwreset.web.listener import stop_accepting
 
 CHUNK = 65536
 
@@ -71,15 +72,15 @@ class Proxy:
     ) -> None:
         await self.stop()
 
-    def refuse(self) -> None:
+    async def refuse(self) -> None:
         """Refuse new connections, and go on with those there are."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            await stop_accepting(server)
 
     async def stop(self) -> None:
         """Refuse new connections and cut the old ones."""
-        self.refuse()
+        await self.refuse()
         self.cut()
         for task in list(self._tasks):
             task.cancel()

@@ -50,6 +50,7 @@ ADMIN_PASSWORD = "Adm1n-Secret!"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 PYTHON = "/usr/bin/python3"
 RECIPE = Path(__file__).with_name("samba_recipe.py")
+CLAIM_PORT = 3270  # nobody listens on it: it says that the address is taken
 PORTS = (389, 636, 3268, 3269)
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -86,7 +87,8 @@ class LabSamba:
         self._large_group = ""
         self._domain = folder / "domain"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.address = _free_address()
+        self._claim = _claim_address()
+        self.address = str(self._claim.getsockname()[0])
         self.authority = Authority("Test domain CA")
         self.tls = self.authority.issue(folder / "tls", names=("dc1.example.org",), addresses=(self.address,))
 
@@ -115,6 +117,7 @@ class LabSamba:
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._claim.close()
 
     def start(self) -> None:
         """Run it, provisioned or copied first if there is nothing yet. Returns when it answers."""
@@ -398,12 +401,22 @@ def _configuration(domain: Path, address: str, tls: Any) -> str:
 """
 
 
-def _free_address() -> str:
-    """A loopback address on which all of the ports are free."""
+def _claim_address() -> socket.socket:
+    """A loopback address on which all of the ports are free; it is ours while this socket is open.
+
+    Samba takes its time to listen: two that look at the same moment would find the same address free.
+    """
     for number in range(os.getpid(), os.getpid() + 1000):
         address = f"127.80.{number // 254 % 254 + 1}.{number % 254 + 1}"
-        if all(_nobody_listens(address, port) for port in PORTS):
-            return address
+        claim = socket.socket()
+        try:
+            claim.bind((address, CLAIM_PORT))
+        except OSError:
+            claim.close()
+        else:
+            if all(_nobody_listens(address, port) for port in PORTS):
+                return claim
+            claim.close()
     raise SambaError("all addresses are taken")
 
 

@@ -20,6 +20,8 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from pwreset.web.listener import stop_accepting
+
 PATIENCE = 30.0  # seconds; only a broken service gets there
 
 
@@ -175,10 +177,10 @@ class SmtpServer:
         return protocol
 
     async def _stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            await stop_accepting(server)
+            await server.wait_closed()
         await self._drop()
 
     async def _drop(self) -> None:

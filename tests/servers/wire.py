@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -81,10 +83,11 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int, context: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
-    """A connection to the server on loopback."""
+async def connected(to: int | socket.socket, context: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    """A connection to a port on loopback, or by a socket that is connected already."""
+    where: dict[str, Any] = {"sock": to} if isinstance(to, socket.socket) else {"host": "127.0.0.1", "port": to}
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="localhost" if context else None
+        **where, ssl=context, server_hostname="localhost" if context else None
     )
     try:
         yield Wire(reader, writer)

@@ -105,6 +105,19 @@ async def test_a_connection_that_stands_outlives_the_renewal(tmp_path: Path) -> 
         assert (await wire.exchange(GET)).status == 200
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_connection_made_just_before_the_renewal_is_served(tmp_path: Path, turns: int) -> None:
+    files = certificate(tmp_path)
+    async with listening(echo, server_with(files)) as listener:
+        waiting = socket.create_connection(listener.address)
+        for _ in range(turns):  # of the event loop: it sees the connection, accepts it, makes a transport for it
+            await asyncio.sleep(0)
+        certificate(tmp_path)
+        await listener.listen(server_context(server_with(files)))
+        async with asyncio.timeout(60), connected(waiting, anyone()) as wire:
+            assert (await wire.exchange(GET)).status == 200
+
+
 def test_a_key_of_another_certificate_stops_the_start_in_words(tmp_path: Path) -> None:
     first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
     with pytest.raises(StartError, match="do not belong together"):

@@ -64,6 +64,19 @@ def is_loopback(listening: socket.socket) -> bool:
     return LOOPBACK.hold(listening.getsockname()[0])
 
 
+async def stop_accepting(server: asyncio.Server) -> None:
+    """Close a server; what it has accepted already becomes a connection like any other.
+
+    `Server.close` alone loses a connection accepted in the same turn of the event loop: its transport is made in the
+    next turn, and fails there because the server has no sockets any more (Python 3.11).
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    await asyncio.sleep(0)  # that next turn
+    server.close()
+
+
 class Listener:
     """Serves one application on one socket."""
 
@@ -113,7 +126,7 @@ class Listener:
         )
         former, self._server = self._server, fresh
         if former is not None:
-            former.close()
+            await stop_accepting(former)
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> asyncio.Protocol:
         if len(self._state.connections) >= CONNECTIONS_PER_CALL * self._settings.max_connections:
@@ -123,7 +136,7 @@ class Listener:
     async def stop(self) -> None:
         """Accept nothing more, let calls under way end within `server.shutdown_seconds`, close everything."""
         if self._server is not None:
-            self._server.close()
+            await stop_accepting(self._server)
         self._socket.close()
         for connection in list(self._state.connections):
             connection.shutdown()
