@@ -20,7 +20,8 @@ import structlog
 
 correlation: ContextVar[str] = ContextVar("correlation", default="")
 
-_TOKEN = re.compile(r"(?:(?<=/r/)|(?<=/not-me/)|(?<=/report/))[A-Za-z0-9_-]{43}")
+_BEFORE_TOKENS = ("/r/", "/not-me/", "/report/")
+_TOKEN = re.compile("(?:" + "|".join(f"(?<={before})" for before in _BEFORE_TOKENS) + ")[A-Za-z0-9_-]{43}")
 _BYTES = (bytes, bytearray, memoryview)  # made once: the union is made anew each time it is written
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -100,6 +101,8 @@ def _blotting_out(renderer: structlog.typing.Processor) -> structlog.typing.Proc
     """The renderer, with what has the shape of a token replaced in the whole line, however deep it was."""
 
     def render(logger: object, method: str, event: EventDict) -> str:
-        return _TOKEN.sub("***", str(renderer(logger, method, event)))
+        line = str(renderer(logger, method, event))
+        # The pattern alone takes as long as all the rest of a line.
+        return _TOKEN.sub("***", line) if any(before in line for before in _BEFORE_TOKENS) else line
 
     return render

@@ -115,6 +115,12 @@ def test_what_looks_like_a_link_is_blotted_out_at_every_level(lines: Lines, leve
     assert "/r/***" in text
 
 
+@pytest.mark.parametrize("before", ["/r/", "/not-me/", "/report/"])
+def test_the_tokens_of_all_addresses_are_blotted_out(lines: Lines, before: str) -> None:
+    logs.get("test").info("x", seen=f"https://reset.example.org{before}{TOKEN}")
+    assert f"https://reset.example.org{before}***" in lines.text()
+
+
 def test_links_in_nested_values_are_blotted_out(lines: Lines) -> None:
     logs.get("test").info("x", seen={"headers": [("referer", LINK)]}, raw=LINK.encode())
     assert TOKEN not in lines.text()
