@@ -53,17 +53,9 @@ def carry(config: Path, store: Path, count: int) -> Carried:
 def _watch(process: subprocess.Popen[bytes], store: Path, count: int) -> Carried:
     """From the first mails out, when everything is warm, to the last."""
     memory: list[float] = []
-    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
-
-        def out() -> int:
-            return count - int(
-                connection.execute(
-                    "SELECT count(*) FROM deliveries WHERE channel = 'mail' AND settled_at IS NULL"
-                ).fetchone()[0]
-            )
-
+    with closing(_to_read(store)) as connection:
         began, cpu, first = 0.0, 0.0, 0
-        while (done := out()) < count:
+        while (done := count - _waiting(connection)) < count:
             if process.poll() is not None:
                 raise RuntimeError(f"the worker ended with {process.returncode}")
             if not began and done > count // 20:
@@ -75,6 +67,34 @@ def _watch(process: subprocess.Popen[bytes], store: Path, count: int) -> Carried
     spent = cpu_seconds(process.pid) - cpu
     mails = count - first
     return Carried(mails / took, spent / mails * 1e6, memory[0], memory[-1], memory_megabytes(process.pid)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """How many mails waited in a store, and how many seconds later none did."""
+
+    mails: int
+    seconds: float
+
+
+def emptied(store: Path) -> Late:
+    """Once no mail waits."""
+    with closing(_to_read(store)) as connection:
+        waiting, began = _waiting(connection), time.perf_counter()
+        while _waiting(connection):
+            time.sleep(LOOK_SECONDS / 10)
+        return Late(waiting, time.perf_counter() - began)
+
+
+def _to_read(store: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+
+
+def _waiting(connection: sqlite3.Connection) -> int:
+    [count] = connection.execute(
+        "SELECT count(*) FROM deliveries WHERE channel = 'mail' AND settled_at IS NULL"
+    ).fetchone()
+    return int(count)
 
 
 def _fill(config: Path, store: Path, count: int) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, repeat
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.bulk import by_filter, by_list
@@ -18,7 +19,7 @@ from bench.database import beside_pgbench, database, service_on, with_nodes
 from bench.directories import hanging, make_groups, questions, refusing, with_one_down
 from bench.links import fill
 from bench.load import Plan
-from bench.outbox import carry
+from bench.outbox import carry, emptied
 from bench.processes import Measured, helper, measure, memory_megabytes
 from bench.public import SETTINGS, timed, told
 from bench.report import Report, line
@@ -112,9 +113,9 @@ def pid_of(service: Service) -> int:
     return service.process.pid
 
 
-def against_the_floor(bench: Bench, mode: str) -> None:
+def against_the_floor(bench: Bench, mode: str, way: str = "", more: dict[str, Any] | None = None) -> None:
     """Send_Request on kept connections, round by round beside the floor."""
-    service = bench.service()
+    service, name = bench.service(more=more), f"{mode}{way}"
     with running(service), bench.floor(service) as (floor, floor_port):
         # The log-in, the connections and the caches are there before the first round.
         for pid, port in ((pid_of(service), service.port), (floor, floor_port)):
@@ -124,14 +125,22 @@ def against_the_floor(bench: Bench, mode: str) -> None:
         for callers in bench.callers:
             ours: list[Measured] = []
             floors: list[Measured] = []
+            late: list[tuple[int, float]] = []
             for _ in range(bench.rounds):
                 for pid, port, kept in ((pid_of(service), service.port, ours), (floor, floor_port, floors)):
                     plan = send_requests(
                         port, mode, callers, seconds=bench.seconds, people=bench.people, first=bench.first()
                     )
                     kept.append(measure(pid, plan))
-            bench.report.add(line(f"Send_Request {mode}", callers, ours, floors))
-        bench.report.note(f"memory at its highest, {mode}, MB", memory_megabytes(pid_of(service))[1])
+                    if kept is ours:  # what waits is carried out before the floor's turn, and counted
+                        rest, outcome = emptied(service.store), ours[-1].outcome
+                        late.append((rest.mails, outcome.answers / (outcome.seconds + rest.seconds)))
+            bench.report.add(line(f"Send_Request {name}", callers, ours, floors))
+            if mode == "MAIL":
+                mails, rates = zip(*late, strict=True)
+                bench.report.note(f"{name}, {callers}: mails that wait when the calls end", median(mails))
+                bench.report.note(f"{name}, {callers}: calls per second, until the last mail is out", median(rates))
+        bench.report.note(f"memory at its highest, {name}, MB", memory_megabytes(pid_of(service))[1])
 
 
 def none(bench: Bench) -> None:
@@ -140,8 +149,9 @@ def none(bench: Bench) -> None:
 
 
 def mail(bench: Bench) -> None:
-    """Send_Request, method MAIL, to the sink."""
+    """Send_Request, method MAIL, to the sink: with the answer after the first attempt, and waiting for nothing."""
     against_the_floor(bench, "MAIL")
+    against_the_floor(bench, "MAIL", ", waiting for nothing", {"delivery": {"wait_seconds": 0}})
 
 
 def tls(bench: Bench) -> None:

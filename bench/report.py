@@ -64,7 +64,7 @@ class Report:
         self.lines.append(found)
         ratio = "" if found.ratio is None else f"  ratio {found.ratio:.2f}"
         print(
-            f"{found.part:32} {found.callers:3} callers {found.rate:8.0f}/s  p50 {found.p50:7.2f} ms"
+            f"{found.part:36} {found.callers:3} callers {found.rate:8.0f}/s  p50 {found.p50:7.2f} ms"
             f"  p99 {found.p99:7.2f} ms  {found.cpu:6.0f} us{ratio}",
             flush=True,
         )
@@ -101,7 +101,7 @@ class Report:
         path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
         whole = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "python": sys.version.split()[0],
+            "python": sys.version,  # with its build: Debian's is about a quarter quicker than one built without profiling
             "sqlite": sqlite3.sqlite_version,
             "machine": platform.machine(),
             "cores": len(os.sched_getaffinity(0)),
