@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -88,3 +90,24 @@ async def test_health_tells_whether_it_answers(lab: Lab) -> None:
     assert [one.ok for one in await lab.server.health()] == [True]
     lab.take_away()
     assert [one.ok for one in await lab.server.health()] == [False]
+
+
+@contextmanager
+def dead(kind: str) -> Iterator[str]:
+    """An address where nothing listens, or where a server listens that never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        if kind == "silent":
+            yield address
+            return
+    yield address
+
+
+@pytest.mark.parametrize("kind", ["not there", "silent"])
+async def test_the_next_server_is_asked_where_one_does_not_answer(freeradius: FreeRadius, kind: str) -> None:
+    with dead(kind) as first:
+        settings = Radius(servers=(first, freeradius.address), timeout_seconds=2.0, attempts=1)
+        servers = RadiusServers("EXAMPLE", settings, Secret(SECRET))
+        assert (await servers.try_password(JANE, Secret(JANES))).verdict is Verdict.RIGHT
+        assert [one.ok for one in await servers.health()] == [False, True]
