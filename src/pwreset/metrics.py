@@ -66,6 +66,12 @@ class Metric(Enum):
         "New passwords that came with a link or by `/change`. `outcome` is `set`, `refused` (by a rule), `unclear` (the directory's answer was lost; when it turns out later that the password was set, `set` is counted too) or `failed`; `reason` is the word of the errors.",
         ("domain", "outcome", "reason"),
     )
+    FACTORS = Declared(
+        Kind.COUNTER,
+        "pwreset_second_factors",
+        "Tries at the second factor of a link. `factor` is `code` or `radius`; `outcome` is `proved`, `wrong`, `locked` (wrong once more, which ended the link) or `unavailable` (no server of one-time passwords answered; it costs no try).",
+        ("domain", "factor", "outcome"),
+    )
     DELIVERIES = Declared(
         Kind.COUNTER,
         "pwreset_deliveries",
@@ -243,6 +249,10 @@ class Metrics:
     def password(self, domain: str, outcome: str, reason: str = "") -> None:
         """A new password was `set`, `refused`, `unclear` or `failed`."""
         self._counts[Metric.PASSWORDS].add((domain, outcome, reason))
+
+    def factor_tried(self, domain: str, factor: str, outcome: str) -> None:
+        """A second factor was `proved`, `wrong`, `locked` or `unavailable`."""
+        self._counts[Metric.FACTORS].add((domain, factor, outcome))
 
     def delivered(self, channel: str, outcome: str) -> None:
         """An attempt at a message ended as `sent`, `deferred`, `refused` or `abandoned`."""

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pwreset.errors import PwresetError
+from pwreset.errors import CodeWrong, FactorUnavailable, LinkLocked, PwresetError
 from pwreset.metrics import Metrics, Reading
 from pwreset.reset.limits import MemoryCounters, SharedCounters
 from pwreset.reset.ports import Limit
 from pwreset.reset.recover import recover_claims
 from pwreset.reset.redeem import set_password
+from pwreset.reset.second_factor import (
+    CODE_LIFETIME,
+    TRIES_PER_CODE,
+    TRIES_PER_LINK,
+    send_code,
+    try_code,
+    try_one_time_password,
+)
 from pwreset.reset.worker import start_due_deliveries
 from pwreset.secret import Secret
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import Weather
+from tests.fakes.second_factor import FactorWorld
 from tests.fakes.world import PASSWORD, World
 from tests.unit.reset.test_asked import an_ask
 
@@ -70,6 +80,45 @@ async def test_a_password_that_a_limit_stopped_has_failed() -> None:
         ("EXAMPLE", "refused", "password-refused"): 1,
         ("EXAMPLE", "failed", "too-many-tries"): 1,
     }
+
+
+async def test_codes_are_counted_by_what_became_of_them() -> None:
+    world = FactorWorld()
+    token = await world.sent_link()
+    await send_code(token, "192.0.2.1", world.services)
+    code = await world.code()
+    with pytest.raises(CodeWrong):
+        await try_code(token, "x", "form", "192.0.2.1", world.services)
+    await try_code(token, code, "form", "192.0.2.1", world.services)
+    assert counted(world.services.metrics, "pwreset_second_factors_total") == {
+        ("EXAMPLE", "code", "wrong"): 1,
+        ("EXAMPLE", "code", "proved"): 1,
+    }
+
+
+async def one_time_password_tried(world: FactorWorld, token: Secret) -> None:
+    with suppress(CodeWrong, LinkLocked, FactorUnavailable):
+        await try_one_time_password(token, Secret("000000"), b"", "192.0.2.1", world.services)
+
+
+async def test_the_try_that_ends_a_link_is_counted_as_such() -> None:
+    world = FactorWorld(mfa={"factors": ("radius",)})
+    token = await world.sent_link()
+    for _ in range(TRIES_PER_LINK // TRIES_PER_CODE):
+        for _ in range(TRIES_PER_CODE):
+            await one_time_password_tried(world, token)
+        world.clock.advance(CODE_LIFETIME)
+    assert counted(world.services.metrics, "pwreset_second_factors_total") == {
+        ("EXAMPLE", "radius", "wrong"): TRIES_PER_LINK - 1,
+        ("EXAMPLE", "radius", "locked"): 1,
+    }
+
+
+async def test_a_try_that_no_server_judged_is_counted_as_such() -> None:
+    world = FactorWorld(mfa={"factors": ("radius",)})
+    world.otp.down = True
+    await one_time_password_tried(world, await world.sent_link())
+    assert counted(world.services.metrics, "pwreset_second_factors_total") == {("EXAMPLE", "radius", "unavailable"): 1}
 
 
 async def test_a_message_whose_time_is_over_is_abandoned_and_not_refused() -> None:

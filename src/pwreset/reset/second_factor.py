@@ -133,6 +133,7 @@ async def try_one_time_password(
     except FactorUnavailable:
         # Nobody has judged it: a server that is down must not cost the person the link.
         await services.store.return_try(asked.request.id)
+        _count(asked, "unavailable", services)
         raise
     if answer.verdict is Verdict.MORE and not state:
         await services.store.return_try(asked.request.id)  # the answer to its question is what counts
@@ -253,7 +254,9 @@ async def _was_wrong(asked: Asked, counted: Challenge, address: str, services: S
     )
     await services.store.record([event])
     if counted.total >= TRIES_PER_LINK:
+        _count(asked, "locked", services)
         await _lock(asked, address, services)
+    _count(asked, "wrong", services)
     raise CodeWrong(TRIES_PER_CODE - counted.tries)
 
 
@@ -278,8 +281,13 @@ def _proved(asked: Asked, address: str) -> AuditEvent:
 
 
 async def _prove(asked: Asked, services: Services) -> Secret:
+    _count(asked, "proved", services)
     await services.counters.forget(_by_user(asked))
     return proofs.new_proof(asked.request, services)
+
+
+def _count(asked: Asked, outcome: str, services: Services) -> None:
+    services.metrics.factor_tried(asked.request.domain, asked.demand.factor.value, outcome)
 
 
 def _by_user(asked: Asked) -> str:
