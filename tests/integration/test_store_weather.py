@@ -95,7 +95,9 @@ async def test_a_postgresql_that_hangs_holds_calls_up_for_no_longer_than_their_t
     for pid in hung:
         os.kill(pid, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(2 * postgres.BATCH_SECONDS + 2 * postgres_connection.CONNECT_SECONDS):
+        # One batch on the connection that hangs, and one attempt at another, which does not come about.
+        batch = postgres.BATCH_STATEMENTS * postgres.PROMPT_SECONDS
+        async with asyncio.timeout(batch + 2 * postgres_connection.CONNECT_SECONDS):
             refused = await asyncio.gather(
                 store.add(a_request(clock.now()), [], [], supersede=False), store.get(link.id), return_exceptions=True
             )

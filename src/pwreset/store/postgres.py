@@ -31,7 +31,8 @@ from pwreset.store.rows import micros
 from pwreset.store.sql import SqlStore
 
 READERS = 2
-BATCH_SECONDS = 2.0 * STATEMENT_SECONDS  # longer than the server's own time limit for a statement, which tells more
+PROMPT_SECONDS = 4  # of a statement that a call or a page waits for; those that look through the store have longer
+BATCH_STATEMENTS = 2.0  # a batch has longer than the server's own time limit for a statement, which tells more
 CLOCK_SECONDS = 5.0
 
 log = logs.get("store")
@@ -62,12 +63,12 @@ class PostgresStore(SqlStore):
         super().__init__(
             clock or self._database_clock,
             writer=_lane("store-writer", server, self._write, partial(measure, "write")),
-            carer=_lane("store-carer", server, care, partial(measure, "care")),
+            carer=_lane("store-carer", server, care, partial(measure, "care"), STATEMENT_SECONDS),
             readers=[
                 _lane(f"store-reader-{number}", server, read_each, partial(measure, "read"))
                 for number in range(READERS)
             ],
-            lister=_lane("store-lister", server, read_still, partial(measure, "list")),
+            lister=_lane("store-lister", server, read_still, partial(measure, "list"), STATEMENT_SECONDS),
             in_order=False,
         )
 
@@ -154,7 +155,12 @@ class PostgresStore(SqlStore):
 
 
 def _lane(
-    name: str, server: Server, run_batch: Callable[[Connection, Jobs], None], measure: Callable[[float], None]
+    name: str,
+    server: Server,
+    run_batch: Callable[[Connection, Jobs], None],
+    measure: Callable[[float], None],
+    statement_seconds: int = PROMPT_SECONDS,
 ) -> Lane:
-    connection = PostgresConnection(server)
-    return Lane(name, connection, run_batch, abort=connection.abort, seconds=BATCH_SECONDS, measure=measure)
+    connection = PostgresConnection(server, statement_timeout=f"{statement_seconds}s")
+    seconds = BATCH_STATEMENTS * statement_seconds
+    return Lane(name, connection, run_batch, abort=connection.abort, seconds=seconds, measure=measure)
