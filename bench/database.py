@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.calls import send_requests
-from bench.processes import Measured, cpu_seconds, measure
+from bench.load import Plan
+from bench.processes import Measured, cpu_seconds, cpu_seconds_with_ended, measure
 from pwreset.store import statements as sql
 from pwreset.store.postgres_statements import translated
 from tests.servers.postgres import Database, PrivatePostgres
@@ -85,20 +89,57 @@ def service_on(bench: Bench, made: Database, more: dict[str, Any] | None = None)
     return service
 
 
-def beside_pgbench(bench: Bench) -> list[tuple[int, Measured, float]]:
-    """At each number of callers: the service, and pgbench just after it."""
-    found = []
-    with database() as (_, made):
+@dataclass(slots=True)
+class Beside:
+    """The service and pgbench in turn; CPU in microseconds per call or transaction, PostgreSQL's included."""
+
+    callers: int
+    ours: list[Measured] = field(default_factory=list)
+    ours_whole: list[float] = field(default_factory=list)
+    tps: list[float] = field(default_factory=list)
+    theirs_whole: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """The median of the rounds'."""
+        return median(ours.rate / tps for ours, tps in zip(self.ours, self.tps, strict=True))
+
+
+def beside_pgbench(bench: Bench) -> list[Beside]:
+    """At each number of callers, round by round: the service, and pgbench just after it."""
+    with database() as (server, made):
         service = service_on(bench, made)
         with running(service):
-            pid = service.process.pid if service.process else 0
-            for callers in bench.callers:
-                plan = send_requests(
-                    service.port, "NONE", callers, seconds=bench.seconds, people=bench.people, first=bench.first()
-                )
-                ours = measure(pid, plan)
-                found.append((callers, ours, pgbench(made, callers, round(bench.seconds), service.folder)))
+            assert service.process is not None
+            measure(service.process.pid, _some_calls(bench, service, 8))  # the log-in, connections and plans are there
+            return [_in_turn(bench, service, server, made, callers) for callers in bench.callers]
+
+
+def _some_calls(bench: Bench, service: Service, callers: int) -> Plan:
+    return send_requests(service.port, "NONE", callers, seconds=bench.seconds, people=bench.people, first=bench.first())
+
+
+def _in_turn(bench: Bench, service: Service, server: PrivatePostgres, made: Database, callers: int) -> Beside:
+    assert service.process is not None
+    found = Beside(callers)
+    for _ in range(bench.rounds):
+        before = _cpu_of_all(server)
+        ours = measure(service.process.pid, _some_calls(bench, service, callers))
+        between = _cpu_of_all(server)
+        found.ours.append(ours)
+        found.ours_whole.append(ours.cpu_microseconds + (between - before) / ours.outcome.answers * 1e6)
+        own = _cpu_of_children()
+        tps = pgbench(made, callers, seconds := max(1, round(bench.seconds)), service.folder)
+        spent = _cpu_of_all(server) - between + _cpu_of_children() - own
+        found.tps.append(tps)
+        found.theirs_whole.append(spent / (tps * seconds) * 1e6)
     return found
+
+
+def _cpu_of_children() -> float:
+    """Of this process' children that have ended, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def with_nodes(bench: Bench) -> list[tuple[int, float, float, float]]:
@@ -147,5 +188,6 @@ def _together(bench: Bench, services: list[Service], server: PrivatePostgres) ->
 
 
 def _cpu_of_all(server: PrivatePostgres) -> float:
+    """In seconds: of the server, of its processes, and of those that have ended."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-    return sum(cpu_seconds(pid) for pid in (server.pid, *map(int, children)))
+    return cpu_seconds_with_ended(server.pid) + sum(map(cpu_seconds, map(int, children)))

@@ -280,10 +280,15 @@ def worker(bench: Bench) -> None:
 
 def postgres(bench: Bench) -> None:
     """On PostgreSQL: beside pgbench with the same statements, and with one, two, three nodes."""
-    for callers, ours, tps in beside_pgbench(bench):
-        bench.report.add(line("NONE on PostgreSQL", callers, [ours]))
-        bench.report.note(f"pgbench, {callers} callers: transactions per second", tps)
-        bench.report.note(f"pwreset beside pgbench, {callers} callers: ratio", ours.rate / tps)
+    for found in beside_pgbench(bench):
+        bench.report.add(line("NONE on PostgreSQL", found.callers, found.ours))
+        for name, figure in (
+            ("pgbench: transactions per second", median(found.tps)),
+            ("pwreset beside pgbench: percent", found.ratio * 100),
+            ("CPU per call, PostgreSQL's included, microseconds", median(found.ours_whole)),
+            ("CPU per transaction of pgbench, PostgreSQL's included, microseconds", median(found.theirs_whole)),
+        ):
+            bench.report.note(f"{found.callers} callers, {name}", figure)
     for nodes, rate, cpu, theirs in with_nodes(bench):
         bench.report.note(f"{nodes} nodes: calls per second", rate)
         bench.report.note(f"{nodes} nodes: CPU of the nodes per call, microseconds", cpu)
