@@ -1,6 +1,6 @@
 """A directory with many people and large, deep groups beside one with a few: how long each question to it takes.
 
-The adapter alone, in this process, on a private slapd: what is measured is one question after another, in milliseconds.
+The adapter alone, in this process, on private servers: what is measured is one question after another, in milliseconds.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ from statistics import median
 from pwreset.directory.ldap import LdapDirectory
 from pwreset.secret import Secret
 from pwreset.settings.domains import Domain
-from tests.servers.slapd import BASE, LOAD, SERVICE_DN, SERVICE_PASSWORD, LabSlapd, dn_of
+from tests.contract.ldap_lab import LabServer
+from tests.servers import dirsrv_plan, samba, slapd
+from tests.servers.crowd import add_entries
+from tests.servers.dirsrv import LabDirsrv
+from tests.servers.samba import LabSamba
+from tests.servers.slapd import LabSlapd
 
 DEPTH = 10  # groups that hold each other, one in the next
-AT_A_TIME = 500  # members written with one modification
+CACHE_BYTES = 256 * 1024 * 1024
+AT_A_TIME = 100  # members written with one modification
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,49 +45,105 @@ class Groups:
     protected: str
 
 
-def make_groups(slapd: LabSlapd, members: int) -> Groups:
-    """Two towers of groups; in the lowest of each so many of the people of `ou=load`, and one more."""
-    return Groups(_tower(slapd, members, dn_of("manager")), _tower(slapd, members, dn_of("root-admin")))
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server with many people, each known by a number from 1 on, and what the adapter is to know of it."""
+
+    server: LabServer
+    base: str
+    service: tuple[str, str]
+    login: str
+    dn: str  # a person's, with the number to be filled in
+    manager: str
+    protected: str
+
+    def dn_of(self, number: int) -> str:
+        """The DN of one of the people."""
+        return self.dn.format(self.name_of(number))
+
+    def name_of(self, number: int) -> str:
+        """What one of the people logs in as."""
+        return f"u{number:07d}"
+
+    def directory(self, groups: Groups | None = None, *uris: str, seconds: float = 5.0) -> LdapDirectory:
+        """The adapter on this server, or on these."""
+        domain = Domain(
+            uris=uris or (self.server.ldaps_uri,),
+            base_dn=self.base,
+            bind_dn=self.service[0],
+            ca_file=str(self.server.ca_file),
+            login_attributes=(self.login,),
+            timeout_seconds=seconds,
+            managers=(groups.managers,) if groups else (),
+            protected=(groups.protected,) if groups else (),
+        )
+        return LdapDirectory("BENCH", domain, Secret(self.service[1]))
 
 
-def _tower(slapd: LabSlapd, members: int, somebody: str) -> str:
-    group = slapd.add_group([somebody])
-    dns = [f"uid=u{number:07d},{LOAD}" for number in range(1, members)]
-    for start in range(0, len(dns), AT_A_TIME):
-        slapd.add_members(group, *dns[start : start + AT_A_TIME])
+def on_slapd(server: LabSlapd) -> Place:
+    """It has its people from the beginning."""
+    service = slapd.SERVICE_DN, slapd.SERVICE_PASSWORD
+    dns = f"uid={{}},{slapd.LOAD}", slapd.dn_of("manager"), slapd.dn_of("root-admin")
+    return Place(server, slapd.BASE, service, "uid", *dns)
+
+
+def on_samba(server: LabSamba, people: int) -> Place:
+    """So many people are added first."""
+    service, one, other = (samba.SERVICE_DN, samba.SERVICE_PASSWORD), server.add_person(), server.add_person()
+    place = Place(server, samba.BASE, service, "sAMAccountName", f"CN={{}},{samba.PEOPLE}", one, other)
+    _fill(place, server, people, "user", {"sn": "{}", "mail": "{}@example.org", "sAMAccountName": "{}"})
+    return place
+
+
+def on_dirsrv(server: LabDirsrv, people: int) -> Place:
+    """So many people are added first."""
+    service = dirsrv_plan.SERVICE_DN, dirsrv_plan.SERVICE_PASSWORD
+    special = dirsrv_plan.dn_of("manager"), dirsrv_plan.dn_of("root-admin")
+    place = Place(server, dirsrv_plan.BASE, service, "uid", f"uid={{}},{dirsrv_plan.PEOPLE}", *special)
+    # As an installed server has it. That of the tests is too small for two large groups, and reads each from its disk.
+    server.change("cn=userroot,cn=ldbm database,cn=plugins,cn=config", **{"nsslapd-cachememsize": str(CACHE_BYTES)})
+    _fill(place, server, people, "inetOrgPerson", {"uid": "{}", "cn": "{}", "sn": "{}", "mail": "{}@example.org"})
+    return place
+
+
+def _fill(place: Place, server: LabSamba | LabDirsrv, people: int, kind: str, attributes: dict[str, str]) -> None:
+    def entry(name: str) -> list[tuple[str, list[bytes]]]:
+        values = [(key, [value.format(name).encode()]) for key, value in attributes.items()]
+        return [("objectClass", [kind.encode()]), *values]
+
+    with server.admin() as connection:
+        add_entries(connection, {place.dn_of(one): entry(place.name_of(one)) for one in range(1, people + 1)})
+
+
+def make_groups(place: Place, members: int) -> Groups:
+    """Two towers of groups; in the lowest of each so many of the people, and one more."""
+    return Groups(_tower(place, members, place.manager), _tower(place, members, place.protected))
+
+
+def _tower(place: Place, members: int, somebody: str) -> str:
+    group = lowest = place.server.add_group([somebody])
     for _ in range(DEPTH - 1):
-        group = slapd.add_group([group])
+        group = place.server.add_group([group])
+    # Filled last: 389 writes all members anew whenever one of the groups is put into another.
+    dns = [place.dn_of(number) for number in range(1, members)]
+    for start in range(0, len(dns), AT_A_TIME):
+        place.server.add_members(lowest, *dns[start : start + AT_A_TIME])
     return group
 
 
-def directory_on(slapd: LabSlapd, groups: Groups | None = None, *uris: str, seconds: float = 5.0) -> LdapDirectory:
-    """The adapter on this slapd, or on these servers."""
-    domain = Domain(
-        uris=uris or (slapd.ldaps_uri,),
-        base_dn=BASE,
-        bind_dn=SERVICE_DN,
-        ca_file=str(slapd.ca_file),
-        login_attributes=("uid",),
-        timeout_seconds=seconds,
-        managers=(groups.managers,) if groups else (),
-        protected=(groups.protected,) if groups else (),
-    )
-    return LdapDirectory("BENCH", domain, Secret(SERVICE_PASSWORD))
-
-
-async def questions(slapd: LabSlapd, groups: Groups, people: int, times: int) -> dict[str, Took]:
+async def questions(place: Place, groups: Groups, people: int, times: int) -> dict[str, Took]:
     """Who is this (with whether he is protected), the same anew by id, and whether somebody is a manager."""
-    directory = directory_on(slapd, groups)
+    directory = place.directory(groups)
     numbers = count(people // 2)
 
     def name() -> str:
-        return f"u{next(numbers) % people + 1:07d}"
+        return place.name_of(next(numbers) % people + 1)
 
     try:
         found = {"find": await took(lambda: directory.find(name()), times)}
         somebody = await directory.find(name())
-        found["find by id, groups read anew"] = await took(lambda: directory.find_by_id(somebody.id), times)
-        found["is a manager, groups read anew"] = await took(lambda: directory.is_manager(dn_of("manager")), times)
+        found["find by id, groups as they are now"] = await took(lambda: directory.find_by_id(somebody.id), times)
+        found["is a manager, groups as they are now"] = await took(lambda: directory.is_manager(place.manager), times)
     finally:
         await directory.close()
     return found
@@ -97,9 +159,9 @@ async def took(ask: Callable[[], Awaitable[object]], times: int) -> Took:
     return Took(each[0], median(each[1:]), max(each[1:]))
 
 
-async def with_one_down(slapd: LabSlapd, dead: str, seconds: float, times: int) -> Took:
+async def with_one_down(place: Place, dead: str, seconds: float, times: int) -> Took:
     """Look-ups where the first of two servers is this one, which does not answer."""
-    directory = directory_on(slapd, None, dead, slapd.ldaps_uri, seconds=seconds)
+    directory = place.directory(None, dead, place.server.ldaps_uri, seconds=seconds)
     try:
         return await took(lambda: directory.find("jdoe"), times)
     finally:

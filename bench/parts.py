@@ -16,13 +16,25 @@ from typing import Any
 from bench.bulk import by_filter, by_list
 from bench.calls import LINK, batch, links, opened, send_requests, server_status
 from bench.database import beside_pgbench, database, service_on, with_nodes
-from bench.directories import hanging, make_groups, questions, refusing, with_one_down
+from bench.directories import (
+    Place,
+    hanging,
+    make_groups,
+    on_dirsrv,
+    on_samba,
+    on_slapd,
+    questions,
+    refusing,
+    with_one_down,
+)
 from bench.links import fill
 from bench.load import Plan
 from bench.outbox import carry, emptied
 from bench.processes import Measured, helper, measure, memory_megabytes
 from bench.public import SETTINGS, timed, told
 from bench.report import Report, line
+from tests.servers.dirsrv import LabDirsrv
+from tests.servers.samba import LabSamba
 from tests.servers.service import Service, merge, running
 from tests.servers.settings import lab_settings
 from tests.servers.slapd import PROTECTED_DN, LabSlapd, LoadNames
@@ -337,25 +349,39 @@ def public(bench: Bench) -> None:
 
 FEW = 20
 MEMBERS = 5000
+ELSEWHERE = 10_000  # people, for they are added one by one
 QUESTIONS = 50
 LOOK_UPS = 100
 
 
 def directory(bench: Bench) -> None:
     """Questions to a directory of few and of many; and look-ups while the first of two servers is down."""
-    with LabSlapd(bench.folder / "small", FEW) as small:
-        cases = (("few", small, FEW, 5), ("many", bench.slapd, bench.people, min(MEMBERS, bench.people)))
-        for size, slapd, people, members in cases:
-            groups = make_groups(slapd, members)
-            for name, found in asyncio.run(questions(slapd, groups, people, QUESTIONS)).items():
-                bench.report.note(f"{name}, {size}, first, ms", found.first)
-                bench.report.note(f"{name}, {size}, middle, ms", found.middle)
-                bench.report.note(f"{name}, {size}, longest of the others, ms", found.longest)
-        for name, server in (("refuses", refusing), ("hangs", hanging)):
-            with server() as dead:
-                found = asyncio.run(with_one_down(small, dead, 5.0, LOOK_UPS))
+    with LabSlapd(bench.folder / "small", FEW) as server:
+        few = on_slapd(server)
+        _ask(bench, "few", few, FEW)
+        _ask(bench, "many", on_slapd(bench.slapd), bench.people)
+        for name, not_answering in (("refuses", refusing), ("hangs", hanging)):
+            with not_answering() as dead:
+                found = asyncio.run(with_one_down(few, dead, 5.0, LOOK_UPS))
             bench.report.note(f"find while the first of two servers {name}, first, ms", found.first)
             bench.report.note(f"find while the first of two servers {name}, longest of the others, ms", found.longest)
+
+
+def elsewhere(bench: Bench) -> None:
+    """The same questions to Samba and to 389 Directory Server."""
+    for size, people in (("few", FEW), ("many", ELSEWHERE)):
+        with LabSamba(bench.folder / f"samba-{size}") as samba:
+            _ask(bench, f"Samba, {size}", on_samba(samba, people), people)
+        with LabDirsrv(bench.folder / f"389-{size}") as dirsrv:
+            _ask(bench, f"389, {size}", on_dirsrv(dirsrv, people), people)
+
+
+def _ask(bench: Bench, size: str, place: Place, people: int) -> None:
+    groups = make_groups(place, 5 if people == FEW else min(MEMBERS, people))
+    for name, found in asyncio.run(questions(place, groups, people, QUESTIONS)).items():
+        bench.report.note(f"{name}, {size}, first, ms", found.first)
+        bench.report.note(f"{name}, {size}, middle, ms", found.middle)
+        bench.report.note(f"{name}, {size}, longest of the others, ms", found.longest)
 
 
 PARTS: dict[str, Callable[[Bench], None]] = {
@@ -372,4 +398,5 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "postgres": postgres,
     "public": public,
     "directory": directory,
+    "elsewhere": elsewhere,
 }

@@ -58,6 +58,7 @@ BEHAVIOURS = (
             "the_password_goes_to_the_person_wherever_the_entry_is_by_now",
             "a_person_in_another_place_is_the_same",
             "nobody_leaves_a_protected_group_by_getting_another_place",
+            "nobody_leaves_a_protected_group_by_getting_another_place_between_two_looks",
             "a_person_moved_out_of_the_domain_is_unknown_and_not_written_to",
             "a_namesake_in_the_place_of_a_person_is_somebody_else_and_not_written_to",
             "the_password_of_a_person_who_is_gone_cannot_be_set",
@@ -80,6 +81,7 @@ BEHAVIOURS = (
             "a_managers_dn_that_cannot_be_resolved_protects_everybody",
             "a_managers_dn_that_cannot_be_resolved_protects_nobody_where_managers_are_not_protected",
             "a_look_by_id_sees_a_new_protection_at_once",
+            "a_look_by_id_sees_at_once_that_a_protection_has_ended",
         ),
     ),
     Behaviour(
@@ -117,6 +119,17 @@ BEHAVIOURS = (
             "a_member_ten_groups_deep_is_a_manager",
             "a_member_of_a_very_large_group_is_a_manager",
             "the_people_of_a_very_large_group_are_all_counted",
+            "a_group_among_many_people_is_not_taken_for_one_of_them",
+        ),
+    ),
+    Behaviour(
+        "Whatever anybody changes in groups ten deep counts at the next question",
+        (
+            "a_new_member_ten_groups_deep_is_a_manager_at_once",
+            "a_member_taken_out_ten_groups_deep_is_no_manager_any_more",
+            "a_group_put_into_one_five_groups_deep_makes_managers_at_once",
+            "a_group_taken_out_of_one_five_groups_deep_makes_no_managers_any_more",
+            "a_group_that_is_gone_makes_no_managers_any_more",
         ),
     ),
     Behaviour(

@@ -44,6 +44,10 @@ class DirectoryLab(Protocol):
 
     def add_to_group(self, group: str, member: str) -> None: ...
 
+    def remove_from_group(self, group: str, member: str) -> None: ...
+
+    def remove_group(self, group: str) -> None: ...
+
     def lock_by_failures(self, uid: str) -> None: ...
 
     def lock_by_administrator(self, uid: str) -> None: ...
@@ -173,6 +177,12 @@ class FakeLab:
 
     def add_to_group(self, group: str, member: str) -> None:
         self._tree.groups[group].append(member)
+
+    def remove_from_group(self, group: str, member: str) -> None:
+        self._tree.groups[group].remove(member)
+
+    def remove_group(self, group: str) -> None:
+        del self._tree.groups[group]
 
     def lock_by_failures(self, uid: str) -> None:
         self._hands.change(self._id(uid), state=AccountState.LOCKED)

@@ -29,6 +29,8 @@ class LabServer(Protocol):
 
     def add_members(self, dn: str, *members: str) -> None: ...
 
+    def remove_members(self, dn: str, *members: str) -> None: ...
+
     def set_password(self, dn: str, password: str) -> None: ...
 
     def fail_to_log_in(self, dn: str, times: int) -> None: ...
@@ -95,6 +97,12 @@ class LdapLab(Generic[S]):
 
     def add_to_group(self, group: str, member: str) -> None:
         self._server.add_members(group, member)
+
+    def remove_from_group(self, group: str, member: str) -> None:
+        self._server.remove_members(group, member)
+
+    def remove_group(self, group: str) -> None:
+        self._server.delete(group)
 
     def change_password_elsewhere(self, uid: str, password: str) -> None:
         self._server.set_password(self.dn(uid), password)

@@ -255,6 +255,17 @@ async def test_nobody_leaves_a_protected_group_by_getting_another_place(lab: Dir
     assert (await directory.find_by_id(user.id)).protected
 
 
+@pytest.mark.parametrize("change", ["rename", "move"])
+async def test_nobody_leaves_a_protected_group_by_getting_another_place_between_two_looks(
+    lab: DirectoryLab, change: str
+) -> None:
+    uid = lab.add_person()
+    directory = lab.directory(protected=(lab.add_group(lab.dn(uid)),))
+    user = await directory.find_by_id((await directory.find(uid)).id)
+    getattr(lab, change)(uid)
+    assert (await directory.find_by_id(user.id)).protected
+
+
 async def test_a_person_moved_out_of_the_domain_is_unknown_and_not_written_to(lab: DirectoryLab) -> None:
     directory, uid = lab.directory(), lab.add_person()
     user = await directory.find(uid)
@@ -383,6 +394,15 @@ async def test_a_look_by_id_sees_a_new_protection_at_once(lab: DirectoryLab) -> 
     assert (await directory.find_by_id(user.id)).protected
 
 
+async def test_a_look_by_id_sees_at_once_that_a_protection_has_ended(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    group = lab.add_group(lab.dn(uid), lab.dn(lab.add_person()))
+    directory = lab.directory(protected=(lab.add_group(group),))
+    user = await directory.find_by_id((await directory.find(uid)).id)
+    lab.remove_from_group(group, lab.dn(uid))
+    assert (user.protected, (await directory.find_by_id(user.id)).protected) == (True, False)
+
+
 # --- people of whom a second factor is always demanded ---
 
 
@@ -467,6 +487,68 @@ async def test_a_new_membership_counts_at_once(lab: DirectoryLab) -> None:
     assert not await directory.is_manager(lab.dn(uid))
     lab.add_to_group(outer, inner)
     assert await directory.is_manager(lab.dn(uid))
+
+
+def tower(lab: DirectoryLab, *members: str) -> list[str]:
+    """Ten groups, each in the next one; the lowest, which has these members, first."""
+    groups = [lab.add_group(*members)]
+    for _ in range(9):
+        groups.append(lab.add_group(groups[-1], lab.dn(lab.add_person())))
+    return groups
+
+
+async def test_a_new_member_ten_groups_deep_is_a_manager_at_once(lab: DirectoryLab) -> None:
+    uid, other = lab.add_person(), lab.add_person()
+    groups = tower(lab, lab.dn(other))
+    directory = lab.directory(managers=(groups[-1],))
+    assert not await directory.is_manager(lab.dn(uid))
+    lab.add_to_group(groups[0], lab.dn(uid))
+    assert await directory.is_manager(lab.dn(uid))
+
+
+async def test_a_member_taken_out_ten_groups_deep_is_no_manager_any_more(lab: DirectoryLab) -> None:
+    uid, other = lab.add_person(), lab.add_person()
+    groups = tower(lab, lab.dn(uid), lab.dn(other))
+    directory = lab.directory(managers=(groups[-1],))
+    assert await directory.is_manager(lab.dn(uid))
+    lab.remove_from_group(groups[0], lab.dn(uid))
+    assert not await directory.is_manager(lab.dn(uid))
+
+
+async def test_a_group_put_into_one_five_groups_deep_makes_managers_at_once(lab: DirectoryLab) -> None:
+    uid, other = lab.add_person(), lab.add_person()
+    groups, inner = tower(lab, lab.dn(other)), lab.add_group(lab.dn(uid))
+    directory = lab.directory(managers=(groups[-1],))
+    assert not await directory.is_manager(lab.dn(uid))
+    lab.add_to_group(groups[4], inner)
+    assert await directory.is_manager(lab.dn(uid))
+
+
+async def test_a_group_taken_out_of_one_five_groups_deep_makes_no_managers_any_more(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    groups = tower(lab, lab.dn(uid))
+    directory = lab.directory(managers=(groups[-1],))
+    assert await directory.is_manager(lab.dn(uid))
+    lab.remove_from_group(groups[5], groups[4])
+    assert not await directory.is_manager(lab.dn(uid))
+
+
+async def test_a_group_that_is_gone_makes_no_managers_any_more(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    groups = tower(lab, lab.dn(uid))
+    directory = lab.directory(managers=(groups[-1],))
+    assert await directory.is_manager(lab.dn(uid))
+    lab.remove_group(groups[4])
+    assert not await directory.is_manager(lab.dn(uid))
+
+
+async def test_a_group_among_many_people_is_not_taken_for_one_of_them(lab: DirectoryLab) -> None:
+    uid = lab.add_person()
+    people = [lab.dn(lab.add_person()) for _ in range(20)]
+    group = lab.add_group(*people[:10], lab.add_group(lab.dn(uid)), *people[10:])
+    directory = lab.directory(managers=(group,))
+    assert await directory.is_manager(lab.dn(uid))
+    assert await directory.group_sizes() == {group: 21}
 
 
 async def test_a_manager_is_found_by_login(lab: DirectoryLab) -> None:

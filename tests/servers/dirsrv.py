@@ -214,6 +214,10 @@ class LabDirsrv:
         with self.admin() as connection:
             connection.modify_s(dn, [(ldap.MOD_REPLACE, name, _octets(value)) for name, value in attributes.items()])
 
+    def remove_members(self, dn: str, *members: str) -> None:
+        with self.admin() as connection:
+            connection.modify_s(dn, [(ldap.MOD_DELETE, "member", [member.encode() for member in members])])
+
     def set_password(self, dn: str, password: str) -> None:
         """Change a password elsewhere, and wait for the time of it: the server writes it after it has answered."""
         before = self.read(dn).get("pwdUpdateTime")

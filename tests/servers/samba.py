@@ -268,6 +268,10 @@ class LabSamba:
         with self.admin() as connection:
             connection.modify_s(group, [(ldap.MOD_ADD, "member", _bytes(members))])
 
+    def remove_members(self, dn: str, *members: str) -> None:
+        with self.admin() as connection:
+            connection.modify_s(dn, [(ldap.MOD_DELETE, "member", _bytes(members))])
+
     def set_password(self, dn: str, password: str) -> None:
         """As a help desk does."""
         with self.admin() as connection:

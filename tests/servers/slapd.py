@@ -121,6 +121,10 @@ class LabSlapd(PrivateSlapd):
         with self.admin() as connection:
             connection.modify_s(dn, [(ldap.MOD_ADD, "member", [member.encode() for member in members])])
 
+    def remove_members(self, dn: str, *members: str) -> None:
+        with self.admin() as connection:
+            connection.modify_s(dn, [(ldap.MOD_DELETE, "member", [member.encode() for member in members])])
+
     def set_password(self, dn: str, password: str) -> None:
         """As a help desk does."""
         with self.admin() as connection:

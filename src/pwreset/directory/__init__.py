@@ -3,6 +3,8 @@
 ldap.LdapDirectory     the port, one per domain
   filters, entries     what is asked, and what a person's entry says
   groups               who is protected, who is a manager
+    members            groups read in full once, and then asked whether they are as they were
+    group_entries      what one entry says of its members
   outcomes             what a write can end in, and what a result code means for one
   reading              one entry by its DN
   rootdse              what a server says of itself

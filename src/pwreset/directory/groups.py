@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-import ldap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pwreset import logs
-from pwreset.directory.entries import Entry
+from pwreset.directory.dialects import Dialect
+from pwreset.directory.group_entries import Reading
+from pwreset.directory.members import KEPT_SECONDS, Known, Look, Members, People
 from pwreset.directory.names import Name, read_dn
 from pwreset.directory.pool import Pool
-from pwreset.directory.shared import RawEntry
 
-KEPT_SECONDS = 30.0
 RENEWED_SECONDS = 20.0  # from this age on it is read again while it is still good
-PEOPLE_KEPT_SECONDS = 600.0
-AT_ONCE = 64
-MEMBER_ATTRIBUTES = ("member", "uniqueMember")
-RANGED = "member;range="
-# An entry need not list the superiors of its object classes.
-PERSON_CLASSES = frozenset({"person", "organizationalperson", "inetorgperson", "account", "posixaccount", "user"})
 
 log = logs.get("directory")
 
@@ -44,125 +36,149 @@ class Closure:
         return any(read_dn(one) in self.names for one in (dn, *member_of))
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A closure, and what it was made of."""
+
+    closure: Closure
+    readings: Mapping[str, Reading | None]  # of all DNs in it but people's
+    people: People
+    since: float  # when the oldest of the readings was begun
+
+
 class Groups:
-    """The closure of some configured DNs, kept for up to 30 seconds."""
+    """The closures of one domain, by purpose."""
 
-    def __init__(self, pool: Pool, domain: str, purpose: str, dns: Iterable[str]) -> None:
-        self._pool = pool
+    def __init__(
+        self,
+        pool: Pool,
+        domain: str,
+        dialect: Dialect,
+        wanted: Mapping[str, Iterable[str]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._domain = domain
-        self._purpose = purpose
-        self._dns = tuple(dict.fromkeys(dns))
-        self._kept: tuple[Closure, float] | None = None
-        self._reading: asyncio.Task[Closure] | None = None
-        # Members known to be people: they are not asked again and again whether they are groups.
-        self._people: set[Name] = set()
-        self._people_since = time.monotonic()
+        self._clock = clock
+        self._dns = {purpose: tuple(dict.fromkeys(dns)) for purpose, dns in wanted.items()}
+        self._members = Members(pool, dialect.group_facts, clock)
+        self._kept: dict[str, Kept] = {}
+        self._reading: asyncio.Task[list[Closure]] | None = None
 
-    async def closure(self) -> Closure:
-        """The closure as it was at most 30 seconds ago. Raises DirectoryUnavailable, DirectoryMisconfigured."""
-        if self._kept is not None:
-            kept, since = self._kept
-            age = time.monotonic() - since
-            if age < KEPT_SECONDS:
-                if age > RENEWED_SECONDS:
-                    self._start_reading()
-                return kept
-        return await asyncio.shield(self._start_reading())
+    async def closures(self, purposes: Sequence[str]) -> list[Closure]:
+        """As they were at most 30 seconds ago. Raises DirectoryUnavailable, DirectoryMisconfigured."""
+        kept = [self._kept[purpose] for purpose in purposes if purpose in self._kept]
+        if len(kept) < len(purposes) or self._is_any_older(kept, KEPT_SECONDS):
+            await asyncio.shield(self._start_reading())
+            return [self._kept[purpose].closure for purpose in purposes]
+        self._renew(purposes)
+        return [one.closure for one in kept]
 
-    async def fresh(self) -> Closure:
-        """The closure as it is now. Raises DirectoryUnavailable, DirectoryMisconfigured."""
-        begun = time.monotonic()
-        closure = await self._read()
-        self._kept = closure, begun
-        return closure
+    async def fresh(self, purposes: Sequence[str], person: str | None = None) -> list[Closure]:
+        """As they are now, for this person's DN. Raises DirectoryUnavailable, DirectoryMisconfigured."""
+        closures = await self._closures(purposes, await self._members.look(person))
+        self._renew(purposes)
+        return closures
 
     def close(self) -> None:
         """Stop reading."""
         if self._reading is not None:
             self._reading.cancel()
 
-    def _start_reading(self) -> asyncio.Task[Closure]:
+    def _renew(self, purposes: Sequence[str]) -> None:
+        """Read in the background what is not to be relied on for much longer, so that nobody has to wait for it."""
+        if self._is_any_older([self._kept[purpose] for purpose in purposes], RENEWED_SECONDS):
+            self._start_reading()
+
+    def _is_any_older(self, kept: Iterable[Kept], seconds: float) -> bool:
+        return any(self._clock() - one.since >= seconds for one in kept)
+
+    def _start_reading(self) -> asyncio.Task[list[Closure]]:
         if self._reading is None:
-            self._reading = asyncio.create_task(self.fresh())
+            self._reading = asyncio.create_task(self._read_in_full())
             self._reading.add_done_callback(self._reading_is_over)
         return self._reading
 
-    def _reading_is_over(self, task: asyncio.Task[Closure]) -> None:
+    def _reading_is_over(self, task: asyncio.Task[list[Closure]]) -> None:
         self._reading = None
         if not task.cancelled():
             task.exception()  # seen: who waits for it gets it too
 
-    async def _read(self) -> Closure:
-        self._forget_people()
-        unresolved: list[str] = []
+    async def _read_in_full(self) -> list[Closure]:
+        look = await self._members.look(whole=True)
+        closures = await self._closures(tuple(self._dns), look)
+        self._members.people = look.people
+        return closures
+
+    async def _closures(self, purposes: Sequence[str], look: Look) -> list[Closure]:
+        found = await self._walk_all(purposes, look)
+        if look.is_shaken:
+            look.start_over()
+            found = await self._walk_all(purposes, look)
+        self._kept |= found
+        for purpose, kept in found.items():
+            if kept.closure.unresolved:
+                dns = list(kept.closure.unresolved)
+                log.error("configured DNs cannot be read", domain=self._domain, setting=purpose, dns=dns)
+        return [found[purpose].closure for purpose in purposes]
+
+    async def _walk_all(self, purposes: Sequence[str], look: Look) -> dict[str, Kept]:
+        """All groups known from the last time are asked at once, then what is new is followed downwards."""
+        before = {purpose: self._kept.get(purpose) for purpose in purposes}
+        known = [dn for kept in before.values() if kept is not None for dn in kept.readings]
+        await look.ask([*(dn for purpose in purposes for dn in self._dns[purpose]), *known])
+        return {
+            purpose: _as_before(kept, look) or await self._walk(self._dns[purpose], look)
+            for purpose, kept in before.items()
+        }
+
+    async def _walk(self, dns: Sequence[str], look: Look) -> Kept:
+        readings: dict[str, Reading | None] = {}
         names: set[Name] = set()
-        level = list(self._dns)
-        gate = asyncio.Semaphore(AT_ONCE)
-        top = True
+        level, since = list(dns), look.began
         while level:
-            members = await asyncio.gather(*(self._members(dn, gate) for dn in level))
-            if top:
-                unresolved = [dn for dn, found in zip(level, members, strict=True) if found is None]
-                top = False
+            await look.ask(level)
+            found = {dn: look.at(dn) for dn in level}
+            readings |= {dn: None if known is None else known.reading for dn, known in found.items()}
+            since = min([since, *(known.since for known in found.values() if known is not None)])
             names.update(name for dn in level if (name := read_dn(dn)) is not None)
-            level = self._next_level((member for found in members for member in found or ()), names)
-        if unresolved:
-            log.error("configured DNs cannot be read", domain=self._domain, setting=self._purpose, dns=unresolved)
-        return Closure(frozenset(names), tuple(unresolved), len(names & self._people))
-
-    def _next_level(self, members: Iterable[str], names: set[Name]) -> list[str]:
-        """Members not seen before that may be groups. Those known to be people are taken in at once."""
-        level: dict[Name, str] = {}
-        for member in members:
-            name = read_dn(member)
-            if name is None or name in names:
-                continue
-            if name in self._people:
-                names.add(name)
-            else:
-                level[name] = member
-        return list(level.values())
-
-    async def _members(self, dn: str, gate: asyncio.Semaphore) -> list[str] | None:
-        """The members of a group, none for an entry that is no group, None when there is no such entry."""
-        async with gate:
-            try:
-                found = await self._pool.search(
-                    dn, ldap.SCOPE_BASE, "(objectClass=*)", ("objectClass", *MEMBER_ATTRIBUTES)
-                )
-                if not found:
-                    return None
-                entry = Entry(found[0])
-                members = [member for attribute in MEMBER_ATTRIBUTES for member in entry.texts(attribute)]
-                members += await read_ranges(self._pool, found[0])
-            except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
-                return None
-        is_person = any(name.lower() in PERSON_CLASSES for name in entry.texts("objectClass"))
-        if is_person and not members and (name := read_dn(dn)) is not None:
-            self._people.add(name)
-        return members
-
-    def _forget_people(self) -> None:
-        if time.monotonic() - self._people_since > PEOPLE_KEPT_SECONDS:
-            self._people.clear()
-            self._people_since = time.monotonic()
+            level = await _next_level(found.values(), names, look)
+        closure = Closure(
+            frozenset(names),
+            tuple(dn for dn in dns if readings[dn] is None),
+            len(names & look.people.names),
+        )
+        groups = {dn: reading for dn, reading in readings.items() if dn in dns or not _is_person(reading)}
+        return Kept(closure, groups, look.people, since)
 
 
-async def read_ranges(pool: Pool, group: RawEntry) -> list[str]:
-    """The members of a large group in Active Directory, which are told in parts ([MS-ADTS] 3.1.1.3.1.3.3).
+async def _next_level(found: Iterable[Known | None], names: set[Name], look: Look) -> list[str]:
+    """Members not seen before that may be groups. Those known to be people are taken in at once."""
+    new: dict[Name, str] = {}
+    for known in found:
+        if known is not None:
+            new |= {name: dn for name, dn in known.reading.members.items() if name not in names}
+    await look.find_people([dn for name, dn in new.items() if name not in look.people.names])
+    people = new.keys() & look.people.names
+    names |= people
+    return [dn for name, dn in new.items() if name not in people]
 
-    `group` holds the first part, as `member;range=0-1499`; the last part is the one that ends in `-*`. None for other
-    entries. Raises like `Pool.search`.
-    """
-    members: list[str] = []
-    while told := [(name, values) for name, values in group[1].items() if name.lower().startswith(RANGED)]:
-        [(name, values)] = told
-        members += [value.decode() for value in values]
-        last = name.rpartition("-")[2]
-        if not last.isdecimal():
-            break
-        found = await pool.search(group[0], ldap.SCOPE_BASE, "(objectClass=*)", (f"{RANGED}{int(last) + 1}-*",))
-        if not found:
-            break
-        group = found[0]
-    return members
+
+def _as_before(kept: Kept | None, look: Look) -> Kept | None:
+    """What was kept, if everything in it says the same as then."""
+    if kept is None or look.people is not kept.people:
+        return None
+    found = {dn: look.at(dn) for dn in kept.readings}
+    if any(not _is_same(reading, found[dn]) for dn, reading in kept.readings.items()):
+        return None
+    return replace(kept, since=min([look.began, *(known.since for known in found.values() if known is not None)]))
+
+
+def _is_same(reading: Reading | None, known: Known | None) -> bool:
+    if reading is None or known is None:
+        return reading is None and known is None
+    # Of people nothing is kept, and nothing matters but that they are.
+    return known.reading is reading or (known.reading.is_person and reading.is_person)
+
+
+def _is_person(reading: Reading | None) -> bool:
+    return reading is not None and reading.is_person

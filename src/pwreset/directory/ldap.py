@@ -41,6 +41,8 @@ from pwreset.settings.domains import Domain
 
 SAMPLE = 25  # people, of whom one is chosen
 EXACTLY_ONE = 2  # the size limit that tells one from more
+# What groups are listed for, as the settings call it.
+MANAGERS, PROTECTED, DEMANDING = "managers", "protected", "mfa.groups"
 
 log = logs.get("directory")
 
@@ -52,6 +54,7 @@ class Kind:
     dialect: Dialect
     reader: Reader
     policies: Policies
+    groups: Groups
 
 
 class LdapDirectory:
@@ -61,15 +64,14 @@ class LdapDirectory:
         self._name = name
         self._settings = domain
         self._pool = MeasuredPool(name, domain, bind_password, measure)
+        self._listed = {MANAGERS: domain.managers, PROTECTED: domain.protected, DEMANDING: domain.mfa.groups}
+        protecting = (PROTECTED, MANAGERS) if domain.protect_managers else (PROTECTED,)
+        self._protecting = {purpose for purpose in protecting if self._listed[purpose]}
+        # What the groups say of a person: the same are asked for whatever they are listed for.
+        self._asked = [purpose for purpose in (*protecting, DEMANDING) if self._listed[purpose]]
         dialect = dialect_named(domain.dialect)
         self._kind: Kind | None = None if dialect is None else self._kind_with(dialect)
         self._names: Names | None = None
-        self._managers = Groups(self._pool, name, "managers", domain.managers)
-        self._protected = Groups(self._pool, name, "protected", domain.protected)
-        self._protecting = [self._protected] if domain.protected else []
-        if domain.managers and domain.protect_managers:
-            self._protecting.append(self._managers)
-        self._demanding = Groups(self._pool, name, "mfa.groups", domain.mfa.groups)
         self._base = read_dn(domain.base_dn)
         self._managers_base = read_dn(domain.managers_base_dn or domain.base_dn)
         self._own = read_dn(domain.bind_dn or "")
@@ -125,7 +127,7 @@ class LdapDirectory:
     async def is_manager(self, dn: str) -> bool:
         """See `Directory.is_manager`. A DN of `managers` that cannot be read makes nobody a manager."""
         kind = self._kind or await self._learn()
-        closure = await self._managers.fresh()
+        [closure] = await kind.groups.fresh((MANAGERS,), dn)
         if read_dn(dn) in {read_dn(missing) for missing in closure.unresolved}:
             return False
         return closure.holds(dn, await self._groups_of(kind, dn))
@@ -182,11 +184,12 @@ class LdapDirectory:
 
     async def group_sizes(self) -> Mapping[str, int | None]:
         """See `Directory.group_sizes`."""
-        sizes: dict[str, int | None] = {}
-        for dn in (*self._settings.managers, *self._settings.protected, *self._settings.mfa.groups):
-            closure = await Groups(self._pool, self._name, dn, (dn,)).fresh()
-            sizes[dn] = None if closure.unresolved else closure.people
-        return sizes
+        kind = self._kind or await self._learn()
+        dns = tuple(dict.fromkeys(dn for listed in self._listed.values() for dn in listed))
+        groups = Groups(self._pool, self._name, kind.dialect, {dn: (dn,) for dn in dns})
+        closures = await groups.fresh(dns)
+        groups.close()
+        return {dn: None if one.unresolved else one.people for dn, one in zip(dns, closures, strict=True)}
 
     async def sample(self) -> User | None:
         """See `Directory.sample`."""
@@ -212,14 +215,14 @@ class LdapDirectory:
 
     async def close(self) -> None:
         """See `Directory.close`."""
-        self._managers.close()
-        self._protected.close()
-        self._demanding.close()
+        if self._kind is not None:
+            self._kind.groups.close()
         await self._pool.close()
 
     def _kind_with(self, dialect: Dialect) -> Kind:
         reader = Reader(self._name, self._settings, dialect)
-        return Kind(dialect, reader, dialect.policies(self._pool, self._settings.base_dn))
+        policies = dialect.policies(self._pool, self._settings.base_dn)
+        return Kind(dialect, reader, policies, Groups(self._pool, self._name, dialect, self._listed))
 
     def _wants(self, kind: Kind | None) -> Wants:
         settings = self._settings
@@ -242,8 +245,10 @@ class LdapDirectory:
         """Ask the directory what it is, once. Raises Unavailable."""
         if self._kind is None:
             dialect = dialect_of(await self._pool.root())
-            log.info("directory found", domain=self._name, dialect=dialect.name)
-            self._kind = self._kind_with(dialect)
+            # Many may ask at once at first. What is known of the groups is to be known to all of them.
+            if self._kind is None:
+                log.info("directory found", domain=self._name, dialect=dialect.name)
+                self._kind = self._kind_with(dialect)
         return self._kind
 
     async def _own_names(self, kind: Kind) -> Names:
@@ -297,8 +302,10 @@ class LdapDirectory:
 
     async def _user(self, kind: Kind, entry: Entry, *, fresh: bool) -> User:
         guarded = self._settings.protect_admin_count and kind.dialect.is_protected(entry)
-        protected = guarded or await self._is_protected(kind, entry, fresh=fresh)
-        second_factor = bool(self._settings.mfa.groups) and await self._in(kind, entry, (self._demanding,), fresh=fresh)
+        is_own = self._own is not None and read_dn(entry.dn) == self._own
+        holding = await self._holding(kind, entry, fresh=fresh)
+        protected = guarded or is_own or not self._protecting.isdisjoint(holding)
+        second_factor = DEMANDING in holding
         user = kind.reader.user(entry, protected=protected, second_factor=second_factor, whole=fresh)
         if not user.id:
             # Links are bound to it: without, all people would look like one, and each new link would end all others.
@@ -307,20 +314,18 @@ class LdapDirectory:
             return replace(user, state=AccountState.ACTIVE)
         return user
 
-    async def _is_protected(self, kind: Kind, entry: Entry, *, fresh: bool) -> bool:
-        if self._own is not None and read_dn(entry.dn) == self._own:
-            return True
-        return bool(self._protecting) and await self._in(kind, entry, self._protecting, fresh=fresh)
-
-    async def _in(self, kind: Kind, entry: Entry, those: Sequence[Groups], *, fresh: bool) -> bool:
-        """Whether one of these groups holds the entry, or may hold it."""
+    async def _holding(self, kind: Kind, entry: Entry, *, fresh: bool) -> set[str]:
+        """What the groups are listed for that hold the entry, or may hold it."""
+        if not self._asked:
+            return set()
         groups_of = await kind.dialect.groups_of(self._pool, entry)
-        for groups in those:
-            closure = await (groups.fresh() if fresh else groups.closure())
-            # Who is behind a DN that cannot be read cannot be told: it may be anybody.
-            if closure.unresolved or closure.holds(entry.dn, groups_of):
-                return True
-        return False
+        asked = kind.groups.fresh(self._asked, entry.dn) if fresh else kind.groups.closures(self._asked)
+        # Who is behind a DN that cannot be read cannot be told: it may be anybody.
+        return {
+            purpose
+            for purpose, closure in zip(self._asked, await asked, strict=True)
+            if closure.unresolved or closure.holds(entry.dn, groups_of)
+        }
 
     async def _groups_of(self, kind: Kind, dn: str) -> tuple[str, ...]:
         try:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, TypeVar
 
-from pwreset.directory.pool import Pool, Session
-from pwreset.directory.shared import RawEntry
+from pwreset.directory.pool import Answer, Pool, Session
+from pwreset.directory.shared import SharedConnection
 from pwreset.secret import Secret
 from pwreset.settings.domains import Domain
 
@@ -26,13 +26,20 @@ class MeasuredPool(Pool):
         super().__init__(name, domain, bind_password)
         self._measure = measure
 
-    async def search(
-        self, base: str, scope: int, filter_text: str, attributes: Sequence[str], size_limit: int = 0
-    ) -> list[RawEntry]:
-        """See `Pool.search`."""
+    async def search_near(
+        self,
+        base: str,
+        scope: int,
+        filter_text: str,
+        attributes: Sequence[str],
+        size_limit: int = 0,
+        *,
+        near: SharedConnection | None = None,
+    ) -> Answer:
+        """See `Pool.search_near`; `Pool.search` comes by here."""
         began = perf_counter()
         try:
-            return await super().search(base, scope, filter_text, attributes, size_limit)
+            return await super().search_near(base, scope, filter_text, attributes, size_limit, near=near)
         finally:
             self._measure("search", perf_counter() - began)
 

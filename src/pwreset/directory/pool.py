@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import ldap
 
@@ -49,6 +49,13 @@ class Session:
     root: RootDse
 
 
+class Answer(NamedTuple):
+    """The entries found, and the connection they came by: what two servers say is not to be compared."""
+
+    entries: list[RawEntry]
+    connection: SharedConnection
+
+
 class Pool:
     """The connections of one domain. Belongs to the event loop it is first used on."""
 
@@ -78,23 +85,46 @@ class Pool:
         When a server dies, all connections to it break, and each is found out by the search that takes it. All within the deadline. Raises ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX;
         DirectoryUnavailable, DirectoryMisconfigured, Overloaded.
         """
+        return (await self.search_near(base, scope, filter_text, attributes, size_limit)).entries
+
+    async def search_near(
+        self,
+        base: str,
+        scope: int,
+        filter_text: str,
+        attributes: Sequence[str],
+        size_limit: int = 0,
+        *,
+        near: SharedConnection | None = None,
+    ) -> Answer:
+        """The same, on the connection `near` if it can be used; it is told which one was. Raises like `search`."""
         wanted = base, scope, filter_text, attributes, size_limit
         try:
             async with asyncio.timeout(self.seconds):
                 for _ in self._shared:
                     with suppress(ConnectionLost):
-                        return await self._search(*wanted)
-                return await self._search(*wanted)
+                        return await self._search(*wanted, near=near)
+                return await self._search(*wanted, near=near)
         except (ConnectionLost, TimeoutError):
             raise DirectoryUnavailable(self._name) from None
 
     async def _search(
-        self, base: str, scope: int, filter_text: str, attributes: Sequence[str], size_limit: int
-    ) -> list[RawEntry]:
+        self,
+        base: str,
+        scope: int,
+        filter_text: str,
+        attributes: Sequence[str],
+        size_limit: int,
+        *,
+        near: SharedConnection | None,
+    ) -> Answer:
         """One attempt. Raises ConnectionLost, and what `search` raises."""
-        connection = self._open_one() or await self._opened()
+        if near is not None and not near.closed and not near.full:
+            connection = near
+        else:
+            connection = self._open_one() or await self._opened()
         try:
-            return await connection.search(base, scope, filter_text, attributes, size_limit)
+            return Answer(await connection.search(base, scope, filter_text, attributes, size_limit), connection)
         except FOR_THE_CALLER:
             raise
         except PASSING as error:
@@ -132,12 +162,12 @@ class Pool:
             raise failure(self._name, error) from error
 
     async def root(self) -> RootDse:
-        """What the directory says of itself, as read when a connection was made last.
+        """What the directory says of itself, as read when a connection was made.
 
         Raises DirectoryUnavailable, DirectoryMisconfigured, Overloaded.
         """
         connection = self._open_one() or await self._opened()
-        return self._known.root_of(connection.uri)
+        return connection.root
 
     async def alone(self, work: Callable[[Any], T]) -> T:
         """Run `work`, which waits for one answer, on a new connection that nobody has logged in on.
@@ -294,6 +324,7 @@ class Pool:
         shared = SharedConnection(
             session.connection,
             session.server.uri,
+            session.root,
             self._patience,
             functools.partial(self._forget, index, session.server.uri),
         )

@@ -26,6 +26,9 @@ ATTRIBUTES = (
     "supportedFeatures",
     "currentTime",
     "dnsHostName",
+    "lastusn",
+    "netscapemdsuffix",
+    "dataversion",
 )
 
 
@@ -47,6 +50,18 @@ class RootDse:
         """Whether the attribute has (one of) these values, as they are spelled."""
         values = self.texts(attribute)
         return any(one in values for one in ((wanted,) if isinstance(wanted, str) else wanted))
+
+    def tells(self, attribute: str) -> bool:
+        """Whether the attribute is there, with options (RFC 4512, 2.5) or without."""
+        return any(name.partition(";")[0] == attribute.lower() for name, _ in self.values)
+
+    @property
+    def server(self) -> str:
+        """What no other server says of itself; empty where it says nothing of the kind.
+
+        The name of a domain controller; name and port of a 389 Directory Server, with when it was started.
+        """
+        return self.text("dnsHostName") or self.text("netscapemdsuffix") + self.text("dataversion")
 
     @property
     def hidden(self) -> bool:

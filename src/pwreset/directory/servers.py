@@ -51,10 +51,6 @@ class Servers:
         told = root is not None and root.has("supportedCapabilities", PARTIAL_SECRETS)
         return told or self._read_only_until.get(server.uri, 0.0) > time.monotonic()
 
-    def root_of(self, uri: str) -> RootDse:
-        """What the server at this address said of itself at the last log-in there; there has been one."""
-        return self._roots[uri]
-
     def mark_good(self, uri: str, root: RootDse | None) -> None:
         """A connection stands; `root` is what it says of itself, after a log-in."""
         self._bad_until.pop(uri, None)

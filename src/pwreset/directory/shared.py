@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import ldap
 
 from pwreset.directory.connection import close
+from pwreset.directory.rootdse import RootDse
 
 # (DN, attributes with their raw values)
 RawEntry = tuple[str, dict[str, list[bytes]]]
@@ -39,8 +40,9 @@ class OnClose(Protocol):
 class SharedConnection:
     """A connection of the service account for searches. Belongs to the event loop that made it."""
 
-    def __init__(self, connection: Any, uri: str, seconds: float, on_close: OnClose) -> None:
+    def __init__(self, connection: Any, uri: str, root: RootDse, seconds: float, on_close: OnClose) -> None:
         self.uri = uri
+        self.root = root  # of the server at the other end, which need not be the only one at this address
         self.closed = False
         self._connection = connection
         # The methods of the C object: the wrapper around it takes a lock and costs as much again as the search.

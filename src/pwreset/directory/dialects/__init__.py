@@ -105,6 +105,29 @@ class NoNames:
         return plain
 
 
+@dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """How this server's groups tell that they are as they were, without telling their members.
+
+    `mark` are attributes that change together with any modification by a client, the first of them always; none: nothing
+    tells it. `identity` differs between an entry and a later one of the same name. `asks_for_member` says that what the
+    server itself writes into a group leaves the mark as it was, and that finding a value of thousands is cheap. `by_dn`
+    is an attribute by which the server finds entries by their DN without an index; empty: none is known. So many
+    searches `at_once` on one connection are worked on without a pause.
+    """
+
+    mark: tuple[str, ...] = ()
+    identity: str = ""
+    asks_for_member: bool = False
+    by_dn: str = ""
+    at_once: int = 64
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What a group is asked for."""
+        return (*self.mark, self.identity) if self.mark else ()
+
+
 class Dialect(Account, Protocol):
     """One kind of directory. The methods with a connection block."""
 
@@ -137,4 +160,8 @@ class Dialect(Account, Protocol):
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:
         """DNs of the groups the entry says it is in. Raises Unavailable."""
+        ...
+
+    def group_facts(self, root: RootDse) -> GroupFacts:
+        """How a server with this rootDSE tells that a group is as it was."""
         ...

@@ -14,7 +14,7 @@ from uuid import UUID
 import ldap
 from ldap.controls import RequestControl
 
-from pwreset.directory.dialects import LogIn, Names, Policies, Write
+from pwreset.directory.dialects import GroupFacts, LogIn, Names, Policies, Write
 from pwreset.directory.dialects.ad_names import LOGIN, PRINCIPAL, names_of
 from pwreset.directory.dialects.ad_policy import AdPolicies, read_for_judging
 from pwreset.directory.dialects.ad_values import (
@@ -31,6 +31,7 @@ from pwreset.directory.dialects.ad_values import (
 from pwreset.directory.entries import Entry
 from pwreset.directory.outcomes import NotRight, ReadOnly, Refused, meaning_of_code
 from pwreset.directory.pool import Pool
+from pwreset.directory.rootdse import RootDse
 from pwreset.directory.servers import PARTIAL_SECRETS
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
@@ -175,6 +176,14 @@ class ActiveDirectory:
     async def names(self, pool: Pool) -> Names:
         """NetBIOS and DNS name."""
         return await names_of(pool)
+
+    def group_facts(self, root: RootDse) -> GroupFacts:  # noqa: ARG002 - all of them do
+        """A member's new name or end does not move `uSNChanged`, but the person's entry tells the same: see `groups_of`.
+
+        Each domain controller counts by itself; its time stands beside the count, for where somebody in between leads
+        one connection to several.
+        """
+        return GroupFacts(mark=("uSNChanged", "whenChanged"), identity="objectGUID", by_dn="distinguishedName")
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:
         """By tokenGroups, which knows nested and primary groups of the domain; with what the entry says itself."""

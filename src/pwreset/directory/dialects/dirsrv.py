@@ -16,11 +16,12 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
 from pwreset import logs
-from pwreset.directory.dialects import LogIn, Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects import GroupFacts, LogIn, Names, NoNames, Policies, Write, behera
 from pwreset.directory.dialects.dirsrv_policy import FOREVER, DirsrvPolicies, read_for_judging
 from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry, read_time
 from pwreset.directory.outcomes import Refused, meaning_of_code
 from pwreset.directory.pool import Pool
+from pwreset.directory.rootdse import RootDse
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import RuleCode
 from pwreset.secret import Secret
@@ -30,6 +31,8 @@ LOCK = ("accountUnlockTime", "passwordRetryCount", "retryCountResetTime")
 QUALITY, TOO_YOUNG, HISTORY = 5, 7, 8  # draft-behera-ldap-password-policy-10, 6.2
 SETTLE_SECONDS = 2.0
 SETTLE_POLL = 0.02
+# With several under way on one connection, it leaves the connection alone for up to a quarter of a second now and then.
+AT_ONCE = 1
 
 log = logs.get("directory")
 
@@ -134,9 +137,23 @@ class Dirsrv:
         """See `Dialect.names`."""
         return NoNames()
 
+    def group_facts(self, root: RootDse) -> GroupFacts:
+        """See `usn_facts`."""
+        return usn_facts(root)
+
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002 - the MemberOf plug-in says all
         """See `Dialect.groups_of`."""
         return tuple(entry.texts("memberOf"))
+
+
+def usn_facts(root: RootDse) -> GroupFacts:
+    """The USN plug-in's number moves with every write, the server's own ones too.
+
+    Where it is switched off, old numbers stay in the entries and move no more; then the rootDSE does not tell the last.
+    """
+    if not root.tells("lastusn"):
+        return GroupFacts(by_dn="entrydn", at_once=AT_ONCE)
+    return GroupFacts(mark=("entryusn", "modifyTimestamp"), identity="nsUniqueId", by_dn="entrydn", at_once=AT_ONCE)
 
 
 def _meaning(error: ldap.LDAPError, connection: Any, write: Write) -> Exception:

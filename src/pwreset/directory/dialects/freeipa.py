@@ -22,7 +22,8 @@ from ldap.filter import escape_filter_chars
 
 from pwreset import logs
 from pwreset.directory.connection import Trouble, close
-from pwreset.directory.dialects import LogIn, Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects import GroupFacts, LogIn, Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects.dirsrv import usn_facts
 from pwreset.directory.dialects.freeipa_policy import (
     ATTRIBUTES,
     GLOBAL_POLICY,
@@ -36,6 +37,7 @@ from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry
 from pwreset.directory.outcomes import Busy, Denied, Lost, Raced, ReadOnly, Refused, Unwilling
 from pwreset.directory.pool import Pool
 from pwreset.directory.reading import first_below, first_below_now, read, read_now
+from pwreset.directory.rootdse import RootDse
 from pwreset.reset.model import AccountState
 from pwreset.reset.policy import Rule
 from pwreset.secret import Secret
@@ -143,6 +145,10 @@ class FreeIpa:
     async def names(self, pool: Pool) -> Names:  # noqa: ARG002
         """See `Dialect.names`."""
         return NoNames()
+
+    def group_facts(self, root: RootDse) -> GroupFacts:
+        """See `usn_facts`."""
+        return usn_facts(root)
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002 - indirect ones are there too
         """See `Dialect.groups_of`."""

@@ -12,7 +12,7 @@ import ldap
 from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
-from pwreset.directory.dialects import LogIn, Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects import GroupFacts, LogIn, Names, NoNames, Policies, Write, behera
 from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry
 from pwreset.directory.outcomes import Unwilling
 from pwreset.directory.pool import Pool
@@ -95,6 +95,10 @@ class Generic:
     async def names(self, pool: Pool) -> Names:  # noqa: ARG002
         """See `Dialect.names`."""
         return NoNames()
+
+    def group_facts(self, root: RootDse) -> GroupFacts:  # noqa: ARG002
+        """A time in whole seconds is no mark: two modifications may share it."""
+        return GroupFacts()
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002
         """See `Dialect.groups_of`."""

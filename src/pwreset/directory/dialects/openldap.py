@@ -15,11 +15,12 @@ from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.filter import escape_filter_chars
 
 from pwreset import logs
-from pwreset.directory.dialects import LogIn, Names, NoNames, Policies, Write, behera
+from pwreset.directory.dialects import GroupFacts, LogIn, Names, NoNames, Policies, Write, behera
 from pwreset.directory.dialects.ppolicy import PpolicyPolicies
 from pwreset.directory.entries import LOGIN_ATTRIBUTES, Entry, read_time
 from pwreset.directory.outcomes import Unwilling
 from pwreset.directory.pool import Pool
+from pwreset.directory.rootdse import RootDse
 from pwreset.reset.model import AccountState
 from pwreset.secret import Secret
 
@@ -109,6 +110,10 @@ class OpenLdap:
     async def names(self, pool: Pool) -> Names:  # noqa: ARG002
         """See `Dialect.names`."""
         return NoNames()
+
+    def group_facts(self, root: RootDse) -> GroupFacts:  # noqa: ARG002 - all of them do
+        """The overlays refint and memberof write into groups without moving `entryCSN`."""
+        return GroupFacts(mark=("entryCSN",), identity="entryUUID", asks_for_member=True, by_dn="entryDN")
 
     async def groups_of(self, pool: Pool, entry: Entry) -> tuple[str, ...]:  # noqa: ARG002 - slapo-memberof(5) says all
         """See `Dialect.groups_of`."""
