@@ -7,7 +7,7 @@ import resource
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -190,4 +190,8 @@ def _together(bench: Bench, services: list[Service], server: PrivatePostgres) ->
 def _cpu_of_all(server: PrivatePostgres) -> float:
     """In seconds: of the server, of its processes, and of those that have ended."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-    return cpu_seconds_with_ended(server.pid) + sum(map(cpu_seconds, map(int, children)))
+    spent = 0.0
+    for pid in map(int, children):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile: the server's own figure has it
+            spent += cpu_seconds(pid)
+    return spent + cpu_seconds_with_ended(server.pid)
