@@ -41,6 +41,7 @@ def rows(count: int) -> Iterator[dict[str, object]]:
         "password_mark": "20260101000000Z",
         "sent_to": "[]",
         "binding": b"b" * 32,
+        "demand": "",
     }
     expires_at = micros(now + timedelta(days=30))
     for number in range(count):
