@@ -41,9 +41,10 @@ class Carried:
 def carry(config: Path, store: Path, count: int) -> Carried:
     """Fill the store of a settings file with so many waiting mails, and have the worker carry them out."""
     _fill(config, store, count)
-    with subprocess.Popen(
-        [sys.executable, "-m", "pwreset", "worker", "--config", str(config)], stderr=sys.stderr
-    ) as process:
+    with (
+        _log_beside(store).open("wb") as lines,  # one for each mail
+        subprocess.Popen([sys.executable, "-m", "pwreset", "worker", "--config", str(config)], stderr=lines) as process,
+    ):
         try:
             return _watch(process, store, count)
         finally:
@@ -57,7 +58,9 @@ def _watch(process: subprocess.Popen[bytes], store: Path, count: int) -> Carried
         began, cpu, first = 0.0, 0.0, 0
         while (done := count - _waiting(connection)) < count:
             if process.poll() is not None:
-                raise RuntimeError(f"the worker ended with {process.returncode}")
+                raise RuntimeError(
+                    f"the worker ended with {process.returncode}: {_log_beside(store).read_text()[-2000:]}"
+                )
             if not began and done > count // 20:
                 began, cpu, first = time.perf_counter(), cpu_seconds(process.pid), done
             if done >= count * (0.1, 0.5, 2)[len(memory)]:
@@ -84,6 +87,10 @@ def emptied(store: Path) -> Late:
         while _waiting(connection):
             time.sleep(LOOK_SECONDS / 10)
         return Late(waiting, time.perf_counter() - began)
+
+
+def _log_beside(store: Path) -> Path:
+    return store.with_name("worker.log")
 
 
 def _to_read(store: Path) -> sqlite3.Connection:
