@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,3 +142,27 @@ def test_a_user_name_writes_no_line_of_the_audit_trail(world: World) -> None:
 def test_a_second_server_on_the_same_store_is_refused(world: World) -> None:
     world.service.command("serve", expect=78)
     assert world.log_in(MANAGER["login"], MANAGER["password"]) == 200
+
+
+# --- bounded (rule 23) ---
+
+
+def resident_bytes(service: Service) -> int:
+    assert service.process is not None
+    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def test_as_many_idle_connections_as_may_stand_fit_into_a_small_machine(world: World) -> None:
+    context, some = ssl.create_default_context(cafile=world.service.tls.ca), 200
+
+    def connect() -> None:
+        plain = standing.enter_context(socket.create_connection(("127.0.0.1", world.service.port)))
+        standing.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
+
+    with ExitStack() as standing:
+        connect()
+        before = resident_bytes(world.service)
+        for _ in range(some):
+            connect()
+        assert (resident_bytes(world.service) - before) / some < 128 * 1024

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
+from asyncio.sslproto import SSLProtocol
 from email.utils import formatdate
 from functools import partial
 from urllib.parse import urlsplit
@@ -24,6 +25,10 @@ BACKLOG = 2048
 CONNECTIONS_PER_CALL = 4  # idle connections and those still sending their header come on top of the calls under way
 SWEEP_SECONDS = 0.02
 FLUSH_SECONDS = 1.0
+
+# asyncio keeps a buffer for each TLS connection, an idle one too. Its own 256 KiB would be a gigabyte for as many as may
+# stand; this is twice the longest record (RFC 8446, section 5.1).
+SSLProtocol.max_size = 32 * 1024
 
 
 def open_socket(bind: str) -> socket.socket:
