@@ -26,7 +26,7 @@ from starlette.routing import Route
 from pwreset.demo.caught import Box, Caught
 from pwreset.demo.relay import RelayProtocol
 from pwreset.settings import Server
-from pwreset.web.listener import Listener, open_socket
+from pwreset.web.listener import Listener, open_socket, stop_accepting
 
 HERE = Path(__file__).parent / "inbox"
 LONGEST_SMS = 64 * 1024
@@ -87,7 +87,7 @@ class Catcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._relay is not None:
-            self._relay.close()
+            await stop_accepting(self._relay)
         for client in self._clients:
             client.abort()
         if self._listener is not None:

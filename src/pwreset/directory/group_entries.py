@@ -11,7 +11,7 @@ from pwreset.directory.entries import Entry
 from pwreset.directory.names import Name, read_dn
 from pwreset.directory.pool import Pool
 from pwreset.directory.reading import ANYTHING
-from pwreset.directory.shared import RawEntry, SharedConnection
+from pwreset.directory.shared import RawEntry, Search, SharedConnection
 
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
 RANGED = "member;range="
@@ -73,7 +73,7 @@ async def read_ranges(pool: Pool, group: RawEntry, connection: SharedConnection 
         if not last.isdecimal():
             break
         wanted = (f"{RANGED}{int(last) + 1}-*",)
-        found = await pool.search_near(group[0], ldap.SCOPE_BASE, ANYTHING, wanted, near=connection)
+        found = await pool.search_near(connection, Search(group[0], ldap.SCOPE_BASE, ANYTHING, wanted))
         if not found.entries:
             break
         group = found.entries[0]

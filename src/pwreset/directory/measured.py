@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, TypeVar
 
 from pwreset.directory.pool import Answer, Pool, Session
-from pwreset.directory.shared import SharedConnection
+from pwreset.directory.shared import Search, SharedConnection
 from pwreset.secret import Secret
 from pwreset.settings.domains import Domain
 
@@ -26,20 +26,11 @@ class MeasuredPool(Pool):
         super().__init__(name, domain, bind_password)
         self._measure = measure
 
-    async def search_near(
-        self,
-        base: str,
-        scope: int,
-        filter_text: str,
-        attributes: Sequence[str],
-        size_limit: int = 0,
-        *,
-        near: SharedConnection | None = None,
-    ) -> Answer:
+    async def search_near(self, near: SharedConnection | None, wanted: Search) -> Answer:
         """See `Pool.search_near`; `Pool.search` comes by here."""
         began = perf_counter()
         try:
-            return await super().search_near(base, scope, filter_text, attributes, size_limit, near=near)
+            return await super().search_near(near, wanted)
         finally:
             self._measure("search", perf_counter() - began)
 

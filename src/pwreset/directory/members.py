@@ -23,7 +23,7 @@ from pwreset.directory.names import Name, is_below, read_dn
 from pwreset.directory.pool import Answer, Pool
 from pwreset.directory.reading import ANYTHING
 from pwreset.directory.rootdse import RootDse
-from pwreset.directory.shared import SharedConnection
+from pwreset.directory.shared import Search, SharedConnection
 from pwreset.errors import DirectoryMisconfigured, DirectoryUnavailable
 
 KEPT_SECONDS = 30.0
@@ -258,7 +258,7 @@ class Look:
     async def _search(self, dn: str, filter_text: str, attributes: Sequence[str], before: Known | None) -> Answer:
         """On the same connection as the last time, where it alone stands for the server: marks are one server's."""
         near = None if before is None or isinstance(before.server, str) else before.server
-        return await self._members.pool.search_near(dn, ldap.SCOPE_BASE, filter_text, attributes, near=near)
+        return await self._members.pool.search_near(near, Search(dn, ldap.SCOPE_BASE, filter_text, attributes))
 
 
 def _server_at(connection: SharedConnection) -> str | SharedConnection:

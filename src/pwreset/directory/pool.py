@@ -18,7 +18,7 @@ from pwreset.directory.outcomes import ReadOnly
 from pwreset.directory.paging import Paging, failure
 from pwreset.directory.rootdse import RootDse, read_root
 from pwreset.directory.servers import Servers
-from pwreset.directory.shared import ConnectionLost, RawEntry, SharedConnection
+from pwreset.directory.shared import ConnectionLost, RawEntry, Search, SharedConnection
 from pwreset.directory.threads import Threads, TooManyGivenUp
 from pwreset.errors import DirectoryMisconfigured, DirectoryUnavailable, Overloaded
 from pwreset.secret import Secret
@@ -85,53 +85,34 @@ class Pool:
         When a server dies, all connections to it break, and each is found out by the search that takes it. All within the deadline. Raises ldap.NO_SUCH_OBJECT, ldap.SIZELIMIT_EXCEEDED, ldap.INVALID_DN_SYNTAX;
         DirectoryUnavailable, DirectoryMisconfigured, Overloaded.
         """
-        return (await self.search_near(base, scope, filter_text, attributes, size_limit)).entries
+        return (await self.search_near(None, Search(base, scope, filter_text, attributes, size_limit))).entries
 
-    async def search_near(
-        self,
-        base: str,
-        scope: int,
-        filter_text: str,
-        attributes: Sequence[str],
-        size_limit: int = 0,
-        *,
-        near: SharedConnection | None = None,
-    ) -> Answer:
+    async def search_near(self, near: SharedConnection | None, wanted: Search) -> Answer:
         """The same, on the connection `near` if it can be used; it is told which one was. Raises like `search`."""
-        wanted = base, scope, filter_text, attributes, size_limit
         try:
             async with asyncio.timeout(self.seconds):
                 for _ in self._shared:
                     with suppress(ConnectionLost):
-                        return await self._search(*wanted, near=near)
-                return await self._search(*wanted, near=near)
+                        return await self._search(near, wanted)
+                return await self._search(near, wanted)
         except (ConnectionLost, TimeoutError):
             raise DirectoryUnavailable(self._name) from None
 
-    async def _search(
-        self,
-        base: str,
-        scope: int,
-        filter_text: str,
-        attributes: Sequence[str],
-        size_limit: int,
-        *,
-        near: SharedConnection | None,
-    ) -> Answer:
+    async def _search(self, near: SharedConnection | None, wanted: Search) -> Answer:
         """One attempt. Raises ConnectionLost, and what `search` raises."""
         if near is not None and not near.closed and not near.full:
             connection = near
         else:
             connection = self._open_one() or await self._opened()
         try:
-            return Answer(await connection.search(base, scope, filter_text, attributes, size_limit), connection)
+            return Answer(await connection.search(*wanted), connection)
         except FOR_THE_CALLER:
             raise
         except PASSING as error:
             log.warning("directory is busy", domain=self._name, uri=connection.uri, error=type(error).__name__)
             raise DirectoryUnavailable(self._name) from None
         except ldap.LDAPError as error:
-            log.exception("directory refuses a search", domain=self._name, base=base)
+            log.exception("directory refuses a search", domain=self._name, base=wanted.base)
             raise DirectoryMisconfigured(self._name, "it refuses our searches") from error
 
     async def pages(self, base: str, filter_text: str, attributes: Sequence[str]) -> AsyncIterator[list[RawEntry]]:

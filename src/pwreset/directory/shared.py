@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import ldap
 
@@ -20,6 +20,16 @@ from pwreset.directory.rootdse import RootDse
 RawEntry = tuple[str, dict[str, list[bytes]]]
 
 MOST_UNDER_WAY = 1000
+
+
+class Search(NamedTuple):
+    """What is asked for."""
+
+    base: str
+    scope: int
+    filter_text: str
+    attributes: Sequence[str]
+    size_limit: int = 0
 
 
 class ConnectionLost(Exception):
