@@ -26,7 +26,7 @@ class RuleCode(Enum):
 
     MIN_LENGTH = "min-length"  # number: characters
     MAX_LENGTH = "max-length"  # number: characters
-    TOO_COMMON = "too-common"  # guessed too easily
+    TOO_COMMON = "too-common"  # guessed too easily; number: the least strength, 1 to 4, or None
     BREACHED = "breached"  # in a list of passwords that became known
     FORBIDDEN_WORD = "forbidden-word"  # words: which
     CONTEXT = "context"  # made of the person's own name, log-in, address
@@ -110,7 +110,7 @@ def our_rules(policy: Policy, theirs: Iterable[Rule] = ()) -> tuple[Rule, ...]:
     ours += [Rule(code, number) for code, number in policy.least.items()]
     ours += [Rule(RuleCode.COMPLEXITY, kinds, below=length) for length, kinds in policy.kinds_below_length]
     if policy.min_strength:
-        ours.append(Rule(RuleCode.TOO_COMMON))
+        ours.append(Rule(RuleCode.TOO_COMMON, policy.min_strength))
     if policy.refuse_breached:
         ours.append(Rule(RuleCode.BREACHED))
     if policy.forbid_context:

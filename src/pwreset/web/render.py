@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,16 @@ class StaticFile:
     def version(self) -> str:
         """What the address carries as `v`."""
         return hashlib.sha256(self.body).hexdigest()[:16]
+
+    @property
+    def packed(self) -> bytes | None:
+        """The body by gzip; None of pictures that are packed already."""
+        return _packed(self.body) if self.media_type in _MEDIA_TYPES.values() else None
+
+
+@cache
+def _packed(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)
 
 
 @cache

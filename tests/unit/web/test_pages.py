@@ -367,12 +367,28 @@ async def test_a_limit_of_zero_is_none() -> None:
     assert [(await world.browser().get("/")).status_code for _ in range(5)] == [200] * 5
 
 
-@pytest.mark.parametrize("name", ["pages.css", "reset.js", "favicon.svg"])
+@pytest.mark.parametrize("name", ["pages.css", "reset.js", "guesses.js", "favicon.svg"])
 async def test_a_static_file_may_be_kept_for_good_under_its_version(world: PagesWorld, name: str) -> None:
     file = static_files()[name]
     answer = await world.browser().get(f"/static/{name}?v={file.version}")
     assert (answer.status_code, answer.content) == (200, file.body)
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(("accepted", "encoding"), [("br, gzip", "gzip"), ("identity", None), ("gzip;q=0", None)])
+async def test_a_static_file_is_packed_for_whom_it_may_be(
+    world: PagesWorld, accepted: str, encoding: str | None
+) -> None:
+    answer = await world.browser().get("/static/pages.css", headers={"accept-encoding": accepted})
+    assert (answer.headers.get("content-encoding"), answer.headers["vary"]) == (encoding, "accept-encoding")
+    assert answer.content == static_files()["pages.css"].body  # unpacked on the way
+
+
+async def test_a_page_is_never_packed(world: PagesWorld) -> None:
+    """Its length would tell of what is secret in it (BREACH)."""
+    page = await open_link(world.browser(), (await world.link())[0])
+    assert page.status_code == 200
+    assert "content-encoding" not in page.headers
 
 
 async def test_a_static_file_of_another_version_is_asked_for_again(world: PagesWorld) -> None:

@@ -19,6 +19,9 @@
   const fold = (text) => normal(text).toLowerCase();
   const ownWords = list ? list.dataset.words.split(" ").filter(Boolean) : [];
 
+  const GUESSES_OF_STRENGTH = [0, 1e3, 1e6, 1e8, 1e10];
+  const guesses = typeof guessesAtMost === "function" ? guessesAtMost : () => Infinity; // guesses.js, where it is needed
+
   const matches = (text, kind) => (normal(text).match(kind) || []).length;
   const letters = (text) => matches(text, /\p{L}/gu);
   const small = (text) => matches(text, /\p{Ll}/gu);
@@ -44,8 +47,8 @@
     // Whose page it is not told yet, on the page for a change.
     context: (text) => (ownWords.length ? !ownWords.some((word) => fold(text).includes(word)) : null),
     "not-changed": (text) => (present && present.value ? text !== present.value : null),
-    // What the directory will find we cannot know; a row of one character we can.
-    "too-common": (text) => (new Set(text).size < 5 ? false : null),
+    // What is worse than this the server refuses too; what is not, it may still refuse.
+    "too-common": (text, number) => (guesses(text) < GUESSES_OF_STRENGTH[number] ? false : null),
   };
 
   // Nobody likes to be told off in the middle of a word: what is kept shows at once, what is not after a first try.
