@@ -87,7 +87,7 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
     finally:
         watch.cancel()
         until = clock.monotonic() + settings.server.shutdown_seconds
-        await services.asks.drain(settings.server.shutdown_seconds)
+        await services.asks.drain(settings.server.shutdown_seconds, services)
         await services.outbox.drain(max(0.0, until - clock.monotonic()))
         if exclusive:
             await _chain_the_rest(services)

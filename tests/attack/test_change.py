@@ -153,6 +153,14 @@ async def test_one_network_can_try_only_so_many_names(world: PagesWorld) -> None
     assert (await send(world.browser(address="203.0.113.1"))).status_code == 303
 
 
+async def test_one_site_s_many_networks_can_try_no_more_than_one(world: PagesWorld) -> None:
+    for number in range(60):
+        browser = world.browser(address=f"2001:db8:7:{number:x}::1")
+        assert (await send(browser, f"somebody{number}")).status_code == 422
+    assert (await send(world.browser(address="2001:db8:7:ffff::1"))).status_code == 429
+    assert (await send(world.browser(address="2001:db8:8::1"))).status_code == 303
+
+
 async def test_a_flood_of_strangers_locks_nobody_out_of_the_directory_and_ends_no_link(world: PagesWorld) -> None:
     _, request = await world.link()
     for number in range(50):

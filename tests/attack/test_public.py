@@ -7,7 +7,7 @@ Each defence was switched off once, by hand, and turned red what stands behind i
     web/forgot.py  `_answer`: queued at once, as a task beside the answer     test_nothing_is_even_queued_until_the_last_byte_is_sent
     web/forgot.py  `_answer`: a header more where the name is unknown         test_every_answer_is_the_same_to_the_byte
     web/forgot.py  `_refuse_foreign` returns at once                          test_a_form_sent_from_elsewhere_asks_for_nothing
-    web/forgot.py  a redirect to a field of the form                             test_no_redirect_leads_where_the_form_says
+    web/forgot.py  a redirect to a field of the form                          test_no_redirect_leads_where_the_form_says
     web/proof_of_work.py  no `counters.take` of the nonce                     test_a_solution_counts_once
     web/proof_of_work.py  no look at `until`                                  test_an_expired_challenge_is_refused
     web/proof_of_work.py  no `any(result.verified ...)`                       test_a_forged_challenge_is_refused
@@ -18,14 +18,26 @@ Each defence was switched off once, by hand, and turned red what stands behind i
     reset/asked.py another address in the link than `base_url`                test_no_header_makes_the_link
     web/forgot.py  `renew`: no `is_renewal_token`                             test_a_guessed_renewal_sends_nothing
     directory/entries.py  by_login without `escape_filter_chars`              test_a_typed_name_is_data_for_a_real_directory
-    web/forgot.py  `network_of` of the address itself                         test_neighbours_in_a_network_are_counted_together
+    web/forgot.py  the address itself in the place of its wide network        test_neighbours_in_a_network_are_counted_together
     reset/asked.py no look at `is_manager`                                    test_nobody_who_may_not_have_a_link_gets_one
+    reset/asked.py the trail notes the name as typed                          test_a_typed_name_that_is_nobody_s_is_kept_nowhere,
+                                                                              test_a_password_that_was_typed_for_a_name_is_in_no_file_...
+    reset/asked.py, web/forgot.py  a counter's key has the name as typed      test_a_typed_name_that_is_nobody_s_is_kept_nowhere
+    reset/asked.py the trail notes nobody's name, or the one that was typed   test_whoever_is_found_and_refused_is_named_in_the_trail_...
+    web/security.py  IPv6 counted by /64                                      test_the_many_networks_of_one_site_are_counted_together
+    reset/queue.py no share of a network                                      test_one_network_takes_nobody_s_place_in_the_queue
+    reset/asked.py each refusal is told; reset/queue.py at once               test_a_flood_of_refused_asks_is_no_flood_of_events
+    reset/asked.py a minute between asks by name alone, not by person         test_all_names_of_one_person_are_one_within_a_minute
+    reset/asked.py no second look for log-in names alone                      test_nobody_takes_another_s_log_in_name_...
+    reset/asked.py no look at the country of a renewed link's number          test_a_renewal_sends_no_sms_to_a_country_...
+    web/forgot.py  `renew`: any text is looked up as an id                    test_bytes_that_are_no_id_of_a_link_are_unknown_...
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from base64 import b64decode, b64encode
 from datetime import timedelta
@@ -35,8 +47,10 @@ from urllib.parse import urlencode
 
 import altcha
 import httpx2
+import msgspec
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from pwreset.reset.model import AccountState, Channel, Recipient, RequestState
 from pwreset.reset.tokens import new_key
@@ -61,7 +75,7 @@ def world() -> PagesWorld:
 
 def shape(answer: httpx2.Response) -> tuple[int, list[tuple[str, str]], bytes]:
     """All that an answer says."""
-    return answer.status_code, sorted(answer.headers.multi_items()), answer.content
+    return answer.status_code, answer.headers.multi_items(), answer.content
 
 
 # --- always the same answer --------------------------------------------------------------------------------------
@@ -368,6 +382,43 @@ async def test_a_flood_for_one_name_is_looked_up_a_few_times_only() -> None:
     assert await looked_at(world) == ["user-unknown"] * 3 + ["too-many-requests"] * 3
 
 
+async def test_all_names_of_one_person_are_one_within_a_minute(world: PagesWorld) -> None:
+    relay = world.transports[Channel.MAIL] = FakeTransport(Channel.MAIL)
+    world.directories["EXAMPLE"].change(JANE.id, mails=(*JANE.mails, "jane@example.net"))
+    for name in ("jdoe", "jane.doe@example.org", "jane@example.net"):
+        await ask(world.browser(), name)
+    assert sorted(await looked_at(world)) == ["request.sent", "too-many-requests", "too-many-requests"]
+    await start_due_deliveries(world.services)
+    await world.services.outbox.drain(30)
+    assert len(relay.sent) == 1
+
+
+async def test_the_many_networks_of_one_site_are_counted_together() -> None:
+    world = public_world({"asks_per_network_per_hour": 2})
+    for address in ("2001:db8:7:1::1", "2001:db8:7:2::1", "2001:db8:7:ffff::1", "2001:db8:8::1"):
+        await ask(world.browser(address=address), f"nobody-{address}")
+    assert sorted(await looked_at(world)) == ["too-many-from-network"] + ["user-unknown"] * 3
+
+
+@pytest.mark.parametrize("proof", ["", None], ids=["without-a-proof", "with-proofs"])
+async def test_one_network_takes_nobody_s_place_in_the_queue(proof: str | None) -> None:
+    world = public_world({"queue": 100, "unproven_delay_seconds": 3600})
+    for number in range(110):
+        await ask(world.browser(address=f"203.0.113.{number}"), f"nobody{number}", proof=proof)
+    await ask(world.browser(address="198.51.100.7"), "jdoe", proof=proof)
+    world.transports[Channel.MAIL] = FakeTransport(Channel.MAIL)
+    assert "request.sent" in await looked_at(world)
+
+
+async def test_a_flood_of_refused_asks_is_no_flood_of_events() -> None:
+    world = public_world({"asks_per_network_per_hour": 1})
+    for number in range(60):
+        await ask(world.browser(), f"nobody{number}")
+    assert len(await looked_at(world)) < 20
+    counted = sum(int(event.facts.get("count", 1)) for event in world.store.events)
+    assert counted + world.services.asks.untold == 60
+
+
 async def test_neighbours_in_a_network_are_counted_together() -> None:
     world = public_world({"asks_per_network_per_hour": 2})
     for address in ("203.0.113.1", "203.0.113.2", "203.0.113.3", "2001:db8::1", "2001:db8::ffff", "2001:db8::2"):
@@ -397,6 +448,40 @@ async def test_bytes_that_are_no_text_are_data_too(world: PagesWorld, body: byte
 async def test_names_that_are_none_are_told_without_being_looked_at(world: PagesWorld, name: str, status: int) -> None:
     assert (await ask(world.browser(), name)).status_code == status
     assert await looked_at(world) == []
+
+
+async def test_nobody_takes_another_s_log_in_name_by_writing_it_into_his_own_entry(world: PagesWorld) -> None:
+    relay = world.transports[Channel.MAIL] = FakeTransport(Channel.MAIL)
+    world.directories["EXAMPLE"].change("6a1c7a3e-0002", mails=("john.roe@example.org", "jdoe"))
+    await ask(world.browser(), "jdoe")
+    assert await looked_at(world) == ["request.sent"]
+    await start_due_deliveries(world.services)
+    await world.services.outbox.drain(30)
+    assert [sent.recipient.address for sent in relay.sent] == list(JANE.mails)
+
+
+async def test_a_typed_name_that_is_nobody_s_is_kept_nowhere(
+    world: PagesWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """People type their password there; in the trail, the log and the counters it would outlive them."""
+    with capture_logs() as lines, caplog.at_level(logging.DEBUG):
+        for name in ("hush hush 4711", "HUSH  hush 4711", "another one"):
+            world.clock.advance(timedelta(minutes=2))
+            await ask(world.browser(), name)
+            await looked_at(world)
+    counters = str(list(world.counters.keys()))
+    said = "".join(record.getMessage() for record in caplog.records if record.name != "httpx2")
+    kept = (str(world.store.events) + str(lines) + said + counters).casefold()
+    assert "hush" not in kept
+    marks = [event.facts["typed"] for event in world.store.events]
+    assert marks[0] == marks[1] != marks[2]
+
+
+async def test_whoever_is_found_and_refused_is_named_in_the_trail_by_the_log_in_name(world: PagesWorld) -> None:
+    world.directories["EXAMPLE"].change(JANE.id, state=AccountState.DISABLED)
+    await ask(world.browser(), JANE.mails[0])
+    await looked_at(world)
+    assert [event.user for event in world.store.events] == ["jdoe"]
 
 
 # --- in place of an expired link ---------------------------------------------------------------------------------
@@ -453,6 +538,25 @@ async def test_a_renewal_from_elsewhere_sends_nothing(world: PagesWorld, headers
     browser, fields, _ = await offered(world)
     assert (await browser.post("/forgot/renew", data=fields, headers=headers)).status_code == 403
     assert await looked_at(world) == []
+
+
+async def test_a_renewal_sends_no_sms_to_a_country_that_is_not_allowed_any_more() -> None:
+    world = public_world()
+    gateway = world.transports[Channel.SMS] = FakeTransport(Channel.SMS)
+    token, _ = await world.link(sent_to=(Recipient(Channel.SMS, JANE.mobiles[0]),))
+    world.clock.advance(timedelta(days=2))
+    msgspec.structs.force_setattr(
+        world.settings, "limits", msgspec.structs.replace(world.settings.limits, sms_countries=("49",))
+    )
+    browser = world.browser()
+    page = await browser.get((await browser.get(f"/r/{token.reveal()}")).headers["location"])
+    fields = {
+        name: page.text.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("link", "form_token")
+    }
+    await browser.post("/forgot/renew", data=fields, headers={"origin": HERE})
+    assert await looked_at(world) == ["address-left"]
+    await start_due_deliveries(world.services)
+    assert gateway.sent == []
 
 
 async def test_an_unknown_link_is_not_renewed(world: PagesWorld) -> None:
@@ -535,6 +639,24 @@ def test_a_typed_name_is_data_for_a_real_directory(tmp_path: Path, slapd: LabSla
         service.stop()
         told = service.command("audit", "show")
         assert (told.count("user-unknown"), told.count("request.sent"), relay.messages) == (len(names), 0, [])
+
+
+@pytest.mark.servers
+def test_bytes_that_are_no_id_of_a_link_are_unknown_to_a_real_store(tmp_path: Path, slapd: LabSlapd) -> None:
+    with SmtpServer() as relay, running(served(tmp_path, slapd, relay)) as service:
+        for link in (b"%FF%FE", b"%ED%A0%80", b"%00", b"0" * 24):
+            body, headers = b"link=" + link, {"Origin": service.url, **FORM}
+            assert service.request("POST", "/forgot/renew", body, headers)[0] == 404
+
+
+@pytest.mark.servers
+def test_a_password_that_was_typed_for_a_name_is_in_no_file_of_the_service(tmp_path: Path, slapd: LabSlapd) -> None:
+    with SmtpServer() as relay, running(served(tmp_path, slapd, relay)) as service:
+        assert ask_of(service, "hush hush 4711")[0] == 303
+        service.stop()
+        assert service.command("audit", "show").count("user-unknown") == 1
+    held = [path for path in tmp_path.rglob("*") if path.is_file() and b"hush" in path.read_bytes()]
+    assert held == []
 
 
 @pytest.mark.servers

@@ -74,5 +74,5 @@ async def ask(
 
 async def looked_at(world: PagesWorld) -> list[str]:
     """Have what waits looked at: the reasons and names of what came of it, by the audit trail."""
-    await world.services.asks.drain(30)
+    await world.services.asks.drain(30, world.services)
     return [str(event.facts.get("reason", event.name)) for event in world.store.events]

@@ -180,10 +180,10 @@ async def test_asks_on_the_public_page_are_counted_as_such_and_so_are_those_that
     asks = world.services.asks
     for name in ("jane", "too much"):
         asks.put(an_ask(name), world.services)
-    await asks.drain(10)
+    await asks.drain(10, world.services)
     asks.put(an_ask("nobody"), world.services)
     asks.put(an_ask("jane", domain="somebody's own words"), world.services)
-    await asks.drain(10)
+    await asks.drain(10, world.services)
     found = counted(world.services.metrics, "pwreset_asks_total")
     assert found[("EXAMPLE", "public", "sent", "")] == 1
     assert found[("EXAMPLE", "public", "refused", "overloaded")] >= 1

@@ -8,7 +8,7 @@ so many times an hour. Everything else is a line in the audit trail.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,13 @@ from pwreset.errors import (
     StoreUnavailable,
     TooManyFromNetwork,
     TooManyRequests,
+    UserAmbiguous,
     UserProtected,
+    UserUnknown,
 )
 from pwreset.reset import audit, budget
-from pwreset.reset.demands import demand_for
+from pwreset.reset.demands import demand_for, may_be_texted
+from pwreset.reset.limits import alike
 from pwreset.reset.model import (
     Asker,
     Channel,
@@ -42,7 +45,6 @@ from pwreset.reset.notices import disowning_link, link_issued_notices, sealed
 from pwreset.reset.ports import Limit, MessageFacts
 from pwreset.reset.recipients import usable_mails, usable_mobiles
 from pwreset.reset.send import (
-    LONGEST_USERNAME,
     Plan,
     Target,
     highest_lifetime,
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from pwreset.reset.services import Services
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+FLOODED = (TooManyFromNetwork, Overloaded)
+TOLD_OF_A_FLOOD = Limit(10, MINUTE)  # refusals of one network that have a line of the trail each
 
 log = logs.get("asked")
 
@@ -68,21 +72,34 @@ class PublicAsk:
 
     domain: str
     name: str
-    network: str  # what it is counted for: the /24 or /64 it came from
+    network: str  # what it is counted for: the /24 or /48 it came from
     asker: Asker
     proven: bool  # whether the browser has proved its work
     renews: str = ""
 
 
-async def answer(ask: PublicAsk, services: Services) -> None:
-    """Send a link where one may be sent. Raises no expected failure: why none was sent is in the audit trail."""
+async def answer(ask: PublicAsk, services: Services) -> bool:
+    """Send a link where one may be sent. Raises no expected failure: why none was sent is in the audit trail.
+
+    False when that is not told, since the ask is one of a network's flood.
+    """
+    user = None
     try:
-        await _send(ask, services)
+        expired = await _admitted(ask, services)
+        user = await _meant(ask, expired, services)
+        await _send(ask, user, expired, services)
     except PwresetError as error:
         counted(ask, services, error.reason)
-        await _record_refusal(ask, error, services)
+        if isinstance(error, FLOODED) and not await _is_told(ask, services):
+            return False
+        await _record_refusal(ask, user, error, services)
     else:
         counted(ask, services)
+    return True
+
+
+async def _is_told(ask: PublicAsk, services: Services) -> bool:
+    return await services.counters.take(f"public-told:{ask.network}", TOLD_OF_A_FLOOD, services.clock.now()) is None
 
 
 def counted(ask: PublicAsk, services: Services, reason: str = "") -> None:
@@ -104,25 +121,37 @@ def renewable(request: ResetRequest, services: Services) -> bool:
     )
 
 
-async def _send(ask: PublicAsk, services: Services) -> None:
+async def _admitted(ask: PublicAsk, services: Services) -> ResetRequest | None:
+    """Whether the directory may hear of the ask; the expired link that is to be renewed, if one is."""
     if ask.domain not in services.directories or not services.settings.domains[ask.domain].public:
         raise DomainUnknown(ask.domain)
     await _limit_before_the_look_up(ask, services)
-    expired = await _expired(ask, services) if ask.renews else None
+    return await _expired(ask, services) if ask.renews else None
+
+
+async def _meant(ask: PublicAsk, expired: ResetRequest | None, services: Services) -> User:
+    """Whose link is asked for. Raises UserUnknown, UserAmbiguous, Unavailable."""
     directory = services.directories[ask.domain]
-    if expired is None:
-        user = await directory.find(ask.name, or_mail=True)
-    else:
-        user = await directory.find_by_id(expired.user_id)
+    if expired is not None:
+        return await directory.find_by_id(expired.user_id)
+    try:
+        return await directory.find(ask.name, or_mail=True)
+    except UserAmbiguous:
+        # A log-in name goes first: nobody takes another's away by writing it into his own entry as an address.
+        with suppress(UserUnknown):
+            return await directory.find(ask.name)
+        raise
+
+
+async def _send(ask: PublicAsk, user: User, expired: ResetRequest | None, services: Services) -> None:
     refuse_if_not_resettable(user, services)
     # Not even where managers may be sent links: whoever reads their mail would be one.
-    if services.settings.domains[ask.domain].managers and await directory.is_manager(user.dn):
+    if services.settings.domains[ask.domain].managers and await services.directories[ask.domain].is_manager(user.dn):
         raise UserProtected
     plan = _plan(ask, user, expired, services)
     until = services.clock.now() + plan.lifetime
     target = recipients_of(plan, user, services) if expired is None else _still_there(expired, user, services, until)
-    await _limit_by_user_and_destination(target, services)
-    await _issue(plan, target, ask, services)
+    await _issue(plan, await _within_limits(target, services), ask, services)
 
 
 async def _expired(ask: PublicAsk, services: Services) -> ResetRequest:
@@ -162,6 +191,7 @@ def _still_there(expired: ResetRequest, user: User, services: Services, until: d
         (recipient.channel, recipient.address.casefold())
         for recipient in (*usable_mails(user), *usable_mobiles(user, country))
         if recipient.channel in services.transports
+        and (recipient.channel is not Channel.SMS or may_be_texted(recipient, services))
     }
     left = tuple(one for one in expired.sent_to if (one.channel, one.address.casefold()) in current)
     if not left:
@@ -189,38 +219,59 @@ async def _limit_before_the_look_up(ask: PublicAsk, services: Services) -> None:
     wait = await take("public-all:all", Limit(public.asks_per_minute, MINUTE), now)
     if wait is not None:
         raise Overloaded(wait)
-    typed = f"public-name:{ask.domain}:{ask.renews or ask.name.casefold()}"
-    for key, limit in (
-        (f"public-again:{typed}", Limit(1, MINUTE)),  # a double click, a form sent once more: one message
-        (typed, Limit(public.asks_per_user_per_hour, HOUR)),
+    await _limit_one(f"public-name:{ask.renews or _mark(ask, services)}", now, services)
+
+
+def _mark(ask: PublicAsk, services: Services) -> str:
+    return services.keys.name_mark(ask.domain, alike(ask.name))
+
+
+async def _limit_one(key: str, now: datetime, services: Services) -> None:
+    """What is asked for one name or one person. Raises TooManyRequests."""
+    for counter, limit in (
+        (f"public-again:{key}", Limit(1, MINUTE)),  # a double click, a form sent once more: one message
+        (key, Limit(services.settings.public.asks_per_user_per_hour, HOUR)),
     ):
-        if await take(key, limit, now) is not None:
+        if await services.counters.take(counter, limit, now) is not None:
             raise TooManyRequests
 
 
-async def _limit_by_user_and_destination(target: Target, services: Services) -> None:
-    """By counters of their own: what strangers use up must be left for managers.
+async def _within_limits(target: Target, services: Services) -> Target:
+    """The target with those that may be written to now: an SMS budget that strangers have spent costs nobody the mail.
 
-    Raises TooManyRequests, SmsBudgetSpent.
+    By counters of their own: what strangers use up must be left for managers. Raises TooManyRequests, SmsBudgetSpent.
     """
-    public, limits, now = services.settings.public, services.settings.limits, services.clock.now()
-    take = services.counters.take
-    by_user = f"public-user:{target.user.domain}:{target.user.id}"
-    if await take(by_user, Limit(public.asks_per_user_per_hour, HOUR), now) is not None:
-        raise TooManyRequests
+    now = services.clock.now()
+    await _limit_one(f"public-user:{target.user.domain}:{target.user.id}", now, services)
+    left: list[Recipient] = []
+    errors: list[TooManyRequests | SmsBudgetSpent] = []
     for recipient in target.recipients:
-        address = recipient.address.casefold()
-        for key, count in (
-            (f"public-messages-to:{address}", public.messages_per_destination_per_hour),
-            (f"messages-to:{address}", limits.messages_per_destination_per_hour),
-        ):
-            if await take(key, Limit(count, HOUR), now) is not None:
-                raise TooManyRequests
-        if recipient.channel is Channel.SMS:
-            wait = await take("public-sms:all", Limit(public.sms_per_day, DAY), now)
-            if wait is not None:
-                raise SmsBudgetSpent(wait)
-    await budget.spend(target.recipients, now, services)
+        try:
+            await _limit_by_destination(recipient, now, services)
+        except (TooManyRequests, SmsBudgetSpent) as error:
+            errors.append(error)
+        else:
+            left.append(recipient)
+    if errors and not left:
+        raise errors[0]
+    return replace(target, recipients=tuple(left))
+
+
+async def _limit_by_destination(recipient: Recipient, now: datetime, services: Services) -> None:
+    """Raises TooManyRequests, SmsBudgetSpent."""
+    public, limits, take = services.settings.public, services.settings.limits, services.counters.take
+    address = recipient.address.casefold()
+    for key, count in (
+        (f"public-messages-to:{address}", public.messages_per_destination_per_hour),
+        (f"messages-to:{address}", limits.messages_per_destination_per_hour),
+    ):
+        if await take(key, Limit(count, HOUR), now) is not None:
+            raise TooManyRequests
+    if recipient.channel is Channel.SMS:
+        wait = await take("public-sms:all", Limit(public.sms_per_day, DAY), now)
+        if wait is not None:
+            raise SmsBudgetSpent(wait)
+        await budget.spend((recipient,), now, services)
 
 
 async def _issue(plan: Plan, target: Target, ask: PublicAsk, services: Services) -> None:
@@ -255,16 +306,17 @@ def _delivery(request: ResetRequest, recipient: Recipient, facts: MessageFacts, 
     return sealed(name, request, recipient, content, services, at=request.created_at, not_after=request.expires_at)
 
 
-async def _record_refusal(ask: PublicAsk, error: PwresetError, services: Services) -> None:
+async def _record_refusal(ask: PublicAsk, user: User | None, error: PwresetError, services: Services) -> None:
+    """Never what was typed: a name that is nobody's may be a password. Its mark tells asks with the same one."""
     reason = error.cause if isinstance(error, LinkUnknown) else error.reason
     event = audit.by_asker(
         audit.Event.REQUEST_REFUSED,
         services.clock.now(),
         ask.asker,
         domain=ask.domain,
-        user=ask.name[:LONGEST_USERNAME],
+        user="" if user is None else user.login,
         reason=reason,
-        **({"renews": ask.renews} if ask.renews else {}),
+        **({"renews": ask.renews} if ask.renews else {"typed": _mark(ask, services)}),
     )
     tell = log.info if isinstance(error, (AskRefused, LinkUnknown)) else log.warning
     tell("ask on the public page refused", reason=reason)

@@ -15,10 +15,13 @@ class Event(Enum):
         "request.sent",
         "A link was made for a user; `mode`, `expires_at` and the number of messages are among the facts.",
     )
-    REQUEST_REFUSED = ("request.refused", "Somebody asked for a link and did not get it; `reason` says why.")
+    REQUEST_REFUSED = (
+        "request.refused",
+        "Somebody asked for a link and did not get it; `reason` says why. A name that was typed on the public page and is nobody's is not noted: `typed` is a mark of it, the same for the same name.",
+    )
     ASKS_DROPPED = (
         "asks.dropped",
-        "Asks on the public page found the queue full and were not looked at; `count` says how many since the last time.",
+        "Asks on the public page found the queue full, or were too many of one network's refused ones to be told one by one; `count` says how many since the last time.",
     )
     REQUEST_REVOKED = ("request.revoked", "A link was revoked; `reason` says why.")
     LINK_DIED = (

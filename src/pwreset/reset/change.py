@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -36,6 +34,7 @@ from pwreset.errors import (
     UserUnknown,
 )
 from pwreset.reset import audit
+from pwreset.reset.limits import alike
 from pwreset.reset.managers import ACCOUNT_WINDOW, DAY, account_limits
 from pwreset.reset.model import AccountState, AuditEvent, DeliveryMode, Origin, ResetRequest, User
 from pwreset.reset.notices import password_changed_notices
@@ -210,13 +209,12 @@ async def _alone(key: str, services: Services) -> AsyncIterator[None]:
 
 
 def _by_name(ask: Change, services: Services) -> tuple[tuple[str, Limit], ...]:
-    """Counted for the name as typed, whether it is somebody's or not; as a digest, for people type passwords there too."""
-    name = unicodedata.normalize("NFKC", ask.username.strip()).casefold()
-    digest = hashlib.sha256(f"{ask.domain}\0{name}".encode(errors="surrogatepass")).hexdigest()
+    """Counted for the name as typed, whether it is somebody's or not; by its mark, for people type passwords there too."""
+    mark = services.keys.name_mark(ask.domain, alike(ask.username))
     limits = services.settings.limits
     return (
-        (f"change-name:{digest}", Limit(limits.failed_logins_per_account, ACCOUNT_WINDOW)),
-        (f"change-name-day:{digest}", Limit(limits.failed_logins_per_account_per_day, DAY)),
+        (f"change-name:{mark}", Limit(limits.failed_logins_per_account, ACCOUNT_WINDOW)),
+        (f"change-name-day:{mark}", Limit(limits.failed_logins_per_account_per_day, DAY)),
     )
 
 

@@ -47,10 +47,15 @@ def recipient_on(channel: Channel, user: User, services: Services) -> Recipient:
             raise NoMailAddress
         return recipient
     recipient = usable_mobile(user, services.settings.domains[user.domain].country)
-    allowed = services.settings.limits.sms_countries
-    if recipient is None or (allowed and country_code(recipient) not in allowed):
+    if recipient is None or not may_be_texted(recipient, services):
         raise NoMobileNumber
     return recipient
+
+
+def may_be_texted(recipient: Recipient, services: Services) -> bool:
+    """Whether SMS go to this number's country."""
+    allowed = services.settings.limits.sms_countries
+    return not allowed or country_code(recipient) in allowed
 
 
 def _second_factor(user: User, recipients: Sequence[Recipient], services: Services) -> Demand:

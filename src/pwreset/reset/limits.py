@@ -6,10 +6,12 @@ colon) has a pool of its own, so that a flood of one kind never pushes out anoth
 
 from __future__ import annotations
 
+import unicodedata
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import chain
 
 from pwreset.reset.ports import Counters, Limit
 
@@ -17,6 +19,11 @@ KEYS_PER_KIND = 100_000
 
 
 Tell = Callable[[str], None]  # told the kind of a limit that has stopped something, and never the rest of its key
+
+
+def alike(typed: str) -> str:
+    """A name as limits see it: one text for all its ways to be typed that most directories take for the same."""
+    return " ".join(unicodedata.normalize("NFKC", typed).casefold().split())
 
 
 def keep_quiet(_kind: str) -> None:
@@ -65,6 +72,10 @@ class MemoryCounters:
         """What was counted before this process began, oldest first."""
         self._pool(key)[key] = deque(times)
 
+    def keys(self) -> Iterator[str]:
+        """The keys of all kinds."""
+        return chain.from_iterable(self._pools.values())
+
     def known(self, kind: str) -> int:
         """How many keys of a kind (`page:`) are in memory."""
         return len(self._pool(kind))
@@ -99,7 +110,7 @@ class MemoryCounters:
             pool.popitem(last=False)
 
 
-NEAR = frozenset(["page", "report"])
+NEAR = frozenset(["page", "report", "public-told"])
 
 
 class SharedCounters:

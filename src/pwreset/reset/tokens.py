@@ -29,6 +29,7 @@ RETIRED = "audit-only"
 WAITING = "waiting"
 KEY_ID_BYTES = 4
 ID_BYTES = 12
+ID_SHAPE = re.compile(r"[0-9a-f]{24}\Z")
 DAY_SHAPE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 TIME_BYTES, SHORT_MAC_BYTES = 4, 16
 CODE, PROOF, PROMPT = "second factor code", "second factor proof", "second factor prompt"
@@ -183,6 +184,14 @@ class Keys:
     def is_prompt_mark(self, digest: bytes, state: bytes, presented: bytes) -> bool:
         """Whether the state in a form is one that we put there, for this link."""
         return any(hmac.compare_digest(_mac(key.derive(PROMPT), digest + state), presented) for key in self.keys)
+
+    def name_mark(self, domain: str, name: str) -> str:
+        """What may be kept of a name that somebody typed: people type passwords there too.
+
+        The same for the same name, and whoever has no key cannot try names or passwords at it.
+        """
+        text = msgspec.json.encode([domain, name.encode(errors="surrogatepass").hex()])
+        return _mac(self.newest.derive("typed name"), text)[:ID_BYTES].hex()
 
     def report_token(self, delivery_id: str) -> str:
         """What stands in the address to which a gateway tells what became of this delivery: its id, and an HMAC of it.

@@ -35,10 +35,9 @@ from pwreset.web.door import FAMILY_STATES, FORGOT, STATES, Door, Page, address_
 from pwreset.web.forms import ChangeForm, read_change_form
 from pwreset.web.generator import for_generators
 from pwreset.web.rules import refusals_in_words, rules_in_words
-from pwreset.web.security import TAB_LENGTH, came_from, keep_outcome, network_of, outcome_in
+from pwreset.web.security import TAB_LENGTH, came_from, keep_outcome, outcome_in, wide_network_of
 
 PATH = "/change"
-WIDE_NETWORK = 24  # bits of IPv4, as on the public page
 # What the page says for each failure, by the name it has in the template. Whatever else happens has a page of its own.
 TROUBLES: Mapping[type[PwresetError], str] = {
     ChangeRefused: "refused",
@@ -96,7 +95,7 @@ async def take(page: Page) -> Response:
             old=form.present,
             new=form.new.accepted(),
             address=address_of(page.request),
-            network=network_of(address_of(page.request), WIDE_NETWORK),
+            network=wide_network_of(address_of(page.request)),
         )
         await change_password(ask, page.services)
     except PwresetError as error:

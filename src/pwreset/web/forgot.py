@@ -22,16 +22,16 @@ from pwreset.reset.asked import PublicAsk, renewable
 from pwreset.reset.model import Asker, Origin
 from pwreset.reset.send import LONGEST_USERNAME
 from pwreset.reset.services import Services
+from pwreset.reset.tokens import ID_SHAPE
 from pwreset.secret import Secret
 from pwreset.web.captcha import Captcha, NoCaptcha, Proof
 from pwreset.web.door import FORGOT, Door, Page, address_of
 from pwreset.web.forms import read_fields
 from pwreset.web.proof_of_work import ProofOfWork
-from pwreset.web.security import came_from, network_of
+from pwreset.web.security import came_from, wide_network_of
 
 SENT = f"{FORGOT}/sent"
 RENEW = f"{FORGOT}/renew"
-WIDE_NETWORK = 24  # bits of IPv4; what one provider or company mostly has together
 FORM_WRONG = 422
 
 CAPTCHAS: Mapping[str, Captcha] = {"altcha": ProofOfWork(), "none": NoCaptcha()}
@@ -67,7 +67,9 @@ async def take(page: Page) -> Response:
     if domain not in page.public_domains():
         return _form(page, FORM_WRONG, name=name, problem="domain")
     try:
-        proof = await _captcha(page).proof(fields.get("proof", ""), f"{domain}:{name}", page.services)
+        proof = await _captcha(page).proof(
+            fields.get("proof", ""), page.services.keys.name_mark(domain, name), page.services
+        )
     except CaptchaFailed as error:
         log.info("page refused", reason=error.reason, why=error.why)
         return _form(page, FORM_WRONG, name=name, domain=domain, problem="captcha")
@@ -84,7 +86,8 @@ async def sent(page: Page) -> Response:
 async def renew(page: Page) -> Response:
     """Take the wish for a new link, from the page that an expired one showed. It needs no proof of work: the link is one."""
     fields = await read_fields(page.request)
-    request = await page.services.store.get(fields.get("link", ""))
+    link = fields.get("link", "")
+    request = await page.services.store.get(link) if ID_SHAPE.match(link) else None
     if request is None or request.domain not in page.public_domains() or not page.services.keys.is_bound(request):
         raise LinkUnknown
     if not page.services.keys.is_renewal_token(request.digest, fields.get("form_token", "")):
@@ -107,7 +110,7 @@ async def renewal_of(page: Page, token: Secret) -> Mapping[str, str] | None:
 def _public_ask(page: Page, domain: str, name: str, *, proven: bool, renews: str = "") -> PublicAsk:
     address = address_of(page.request)
     asker = Asker(Origin.PUBLIC, address, address, logs.correlation.get())
-    return PublicAsk(domain, name, network_of(address, WIDE_NETWORK), asker, proven, renews)
+    return PublicAsk(domain, name, wide_network_of(address), asker, proven, renews)
 
 
 def _answer(page: Page, ask: PublicAsk | None = None) -> Response:

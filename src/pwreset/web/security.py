@@ -18,6 +18,8 @@ from pwreset.reset.tokens import Keys, read_token
 from pwreset.secret import Secret
 
 COOKIE_LIFETIME = timedelta(minutes=15)
+IPV4_ALONE, IPV4_SITE = 32, 24  # bits of a network
+IPV6_CONNECTION, IPV6_SITE = 64, 48
 TAB_LENGTH = 16
 TAB_SHAPE = re.compile(r"[0-9a-f]{16}\Z")
 
@@ -198,11 +200,24 @@ def _is_loopback(host: str) -> bool:
     return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
 
 
-def network_of(address: str, ipv4_prefix: int = 32) -> str:
-    """The network that requests are counted for: an IPv4 address or a wider network of it, the /64 of an IPv6 one.
+def network_of(address: str) -> str:
+    """The network that requests are counted for: an IPv4 address, the /64 of an IPv6 one.
 
     One person's connection holds a whole /64 (RFC 6177), so a single IPv6 address would limit nobody.
     """
+    return _network(address, IPV4_ALONE, IPV6_CONNECTION)
+
+
+def wide_network_of(address: str) -> str:
+    """The network that strangers' asks and guesses are counted for: the /24 of an IPv4 address, the /48 of an IPv6 one.
+
+    That much one provider or company mostly has together. Whoever wants a /48 is given one, and it holds 65,536 /64s:
+    counted by those, one person would have as many limits.
+    """
+    return _network(address, IPV4_SITE, IPV6_SITE)
+
+
+def _network(address: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
@@ -210,5 +225,5 @@ def network_of(address: str, ipv4_prefix: int = 32) -> str:
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
     if isinstance(ip, IPv6Address):
-        return str(ip_network((ip, 64), strict=False))
+        return str(ip_network((ip, ipv6_prefix), strict=False))
     return str(ip) if ipv4_prefix == ip.max_prefixlen else str(ip_network((ip, ipv4_prefix), strict=False))

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from pwreset.reset.asked import PublicAsk, renewable
-from pwreset.reset.model import AccountState, Asker, AuditEvent, MessageName, Origin, RequestState, ResetRequest
+from pwreset.reset.model import (
+    AccountState,
+    Asker,
+    AuditEvent,
+    Channel,
+    MessageName,
+    Origin,
+    RequestState,
+    ResetRequest,
+)
 from pwreset.reset.redeem import open_link
 from pwreset.reset.tokens import read_token
 from pwreset.reset.worker import start_due_deliveries
@@ -41,7 +50,7 @@ async def ask(world: World, name: str = "jane", **changes: Any) -> AuditEvent:
     A minute passes, so that the next one is no double click.
     """
     world.services.asks.put(an_ask(name, **changes), world.services)
-    await world.services.asks.drain(10)
+    await world.services.asks.drain(10, world.services)
     await start_due_deliveries(world.services)
     await world.services.outbox.drain(10)
     world.clock.advance(timedelta(minutes=1))
@@ -148,7 +157,7 @@ async def test_a_store_that_is_down_stops_nothing() -> None:
     world = a_world()
     world.store.down = True
     world.services.asks.put(an_ask(), world.services)
-    await world.services.asks.drain(10)
+    await world.services.asks.drain(10, world.services)
     world.store.down = False
     world.clock.advance(timedelta(minutes=1))
     await ask(world)
@@ -225,7 +234,7 @@ async def test_all_are_counted() -> None:
     world = a_world({"asks_per_minute": 2})
     for number in range(3):
         world.services.asks.put(an_ask(f"nobody{number}", network=f"198.51.{number}.0/24"), world.services)
-    await world.services.asks.drain(10)
+    await world.services.asks.drain(10, world.services)
     assert sorted(str(event.facts["reason"]) for event in world.store.events) == [
         "overloaded",
         "user-unknown",
@@ -246,7 +255,7 @@ async def test_asks_without_a_proof_are_counted_over_all() -> None:
         world.services.asks.put(
             an_ask(f"nobody{number}", proven=False, network=f"198.51.{number}.0/24"), world.services
         )
-    await world.services.asks.drain(10)
+    await world.services.asks.drain(10, world.services)
     assert sorted(str(event.facts["reason"]) for event in world.store.events) == ["overloaded", "user-unknown"]
 
 
@@ -254,7 +263,7 @@ async def test_a_double_click_sends_one_message() -> None:
     world = a_world()
     for _ in range(2):
         world.services.asks.put(an_ask(), world.services)
-    await world.services.asks.drain(10)
+    await world.services.asks.drain(10, world.services)
     assert len(await links(world)) == 1
 
 
@@ -263,6 +272,17 @@ async def test_sms_have_a_budget_within_the_budget() -> None:
     assert (await ask(world, "jane")).name == "request.sent"
     assert (await ask(world, "john")).facts["reason"] == "sms-budget-spent"
     await world.send("john", mode="SMS")
+
+
+async def test_a_spent_budget_of_sms_leaves_the_mail() -> None:
+    world = a_world({"delivery_mode": "MAILSMS", "sms_per_day": 1})
+    await ask(world, "jane")
+    world.directory.change("uuid-john", mobiles=("+33612345679",))
+    assert (await ask(world, "john")).name == "request.sent"
+    assert [[one.channel for one in request.sent_to] for request in await links(world)] == [
+        [Channel.MAIL, Channel.SMS],
+        [Channel.MAIL],
+    ]
 
 
 async def test_sms_of_the_page_are_taken_from_the_budget_of_all() -> None:
@@ -285,8 +305,8 @@ async def test_notices_of_an_ask_cost_no_sms() -> None:
 async def test_a_full_queue_drops_counts_and_tells_once() -> None:
     world = a_world({"queue": 2})
     for number in range(5):
-        world.services.asks.put(an_ask(f"nobody{number}"), world.services)
-    await world.services.asks.drain(10)
+        world.services.asks.put(an_ask(f"nobody{number}", network=f"198.51.{number}.0/24"), world.services)
+    await world.services.asks.drain(10, world.services)
     assert world.services.asks.dropped == 3
     assert [event.facts for event in world.store.events if event.name == "asks.dropped"] == [{"count": 3}]
 
@@ -297,14 +317,14 @@ async def test_asks_without_a_proof_take_no_place_from_others() -> None:
         world.services.asks.put(an_ask(f"nobody{number}", proven=False), world.services)
     assert (world.services.asks.waiting, world.services.asks.dropped) == (1, 4)
     world.services.asks.put(an_ask(), world.services)
-    await world.services.asks.drain(10)
+    await world.services.asks.drain(10, world.services)
     assert len(await links(world)) == 1
 
 
 async def test_what_waits_when_the_service_stops_is_looked_at_at_once() -> None:
     world = a_world({"unproven_delay_seconds": 3600})
     world.services.asks.put(an_ask(proven=False), world.services)
-    await world.services.asks.drain(10)
+    await world.services.asks.drain(10, world.services)
     assert (len(await links(world)), world.services.asks.waiting) == (1, 0)
 
 
