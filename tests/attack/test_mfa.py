@@ -28,6 +28,8 @@ Each defence was switched off once, and the tests named turned red:
   `test_a_server_that_is_down_opens_nothing_and_costs_no_link`
 - reset/redeem.py, only the link's own addresses must still be in the entry:
   `test_a_number_put_into_the_entry_afterwards_gets_no_code`
+- reset/redeem.py, no look at the person's groups; a second stage is as good as a second factor; the link is revoked:
+  `test_who_comes_to_belong_to_a_demanding_group_sets_nothing_with_an_older_link`
 - radius/client.py, `enforce_ma=False`: `test_an_unsigned_answer_is_not_believed`,
   `test_a_real_server_that_signs_nothing_is_not_believed`
 - radius/client.py, `_genuine` without `VerifyReply`: `test_a_forged_answer_is_not_believed` (edited, another id),
@@ -154,6 +156,23 @@ async def test_a_proof_is_over_after_a_quarter_of_an_hour(world: FactorWorld) ->
     await send(browser, form, GOOD_PASSWORD)
     assert world.password() == OLD_PASSWORD
     assert not is_form(await open_link(browser, token))
+
+
+@pytest.mark.parametrize("stage", [None, 4], ids=["plain", "two-stage"])
+async def test_who_comes_to_belong_to_a_demanding_group_sets_nothing_with_an_older_link(stage: int | None) -> None:
+    group = "cn=finance,ou=groups,dc=example,dc=org"
+    world = FactorWorld(mfa={"factors": ("code",), "groups": (group,)}, domain={"direct_lifetime_hours": stage})
+    members = world.directories["EXAMPLE"].tree.groups[group] = []
+    token = await world.sent_link(mfa=False, lifetime_hours=24)
+    browser = world.browser()
+    page = await open_link(browser, token)
+    assert is_form(page)
+    members.append(JANE.dn)
+    assert not is_form(await open_link(world.browser(), token))
+    assert (await send(browser, page, GOOD_PASSWORD)).status_code == 404
+    assert world.password() == OLD_PASSWORD
+    members.clear()  # as it is with a group that cannot be read for a while
+    assert is_form(await open_link(world.browser(), token))
 
 
 # --- guessing ----------------------------------------------------------------------------------------------------

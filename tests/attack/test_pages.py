@@ -31,6 +31,10 @@ Defences that were switched off by hand, one at a time, and which test turned re
 - web/render.py, no escaping: test_a_name_in_the_directory_is_no_markup
 - web/forms.py, no end of a body: test_a_body_without_end_is_cut
 - reset/redeem.py, tries without end: test_guessing_with_one_link_is_limited
+- web/tabs.py, the host is not looked at for a dead link: test_nor_does_another_domain_s_host_tell_what_a_link_died_of
+- web/second_factor.py, any text is a tab: test_what_is_no_name_of_a_tab_is_in_no_redirect
+- web/pages.py, no page for what is no file: test_every_page_carries_the_guarding_headers; for other methods:
+  test_a_file_asked_for_otherwise_than_by_get_gets_a_guarded_page
 """
 
 from __future__ import annotations
@@ -39,6 +43,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
@@ -173,6 +178,18 @@ async def test_a_link_opened_under_another_domain_s_host_is_unknown(world: Pages
     assert (page.status_code, page.content) == (404, unknown.content)
 
 
+@pytest.mark.parametrize("end", ["used", "expired"])
+async def test_nor_does_another_domain_s_host_tell_what_a_link_died_of(world: PagesWorld, end: str) -> None:
+    token, _ = await world.link()
+    if end == "used":
+        browser = world.browser()
+        await send(browser, await open_link(browser, token), GOOD_PASSWORD)
+    else:
+        world.clock.advance(timedelta(days=2))
+    page, unknown = [await open_link(world.browser(OTHER_HERE), one) for one in (token, new_token())]
+    assert (page.status_code, page.content) == (404, unknown.content)
+
+
 @pytest.mark.parametrize(("user", "host"), [(JANE, OTHER_HERE), (OTTO, HERE)])
 async def test_a_form_sent_to_another_domain_s_host_sets_no_password(world: PagesWorld, user: User, host: str) -> None:
     token, _ = await world.link(user)
@@ -227,6 +244,13 @@ async def test_no_redirect_target_comes_from_the_request(world: PagesWorld, quer
     page = await browser.get(f"{moved.headers['location']}?{query}")
     sent = await send(browser, page, GOOD_PASSWORD)
     assert "evil" not in moved.headers["location"] + sent.headers["location"] + page.text
+
+
+@pytest.mark.parametrize("page", ["code", "factor"])
+@pytest.mark.parametrize("tab", ["%2e%2e", "x%3Fnext=evil", "%0d%0aevil", "%5cevil.example", "x", "A" * 16, "a" * 17])
+async def test_what_is_no_name_of_a_tab_is_in_no_redirect(world: PagesWorld, tab: str, page: str) -> None:
+    answer = await world.browser().get(f"/reset/{tab}/{page}")
+    assert (answer.status_code, answer.headers.get("location")) == (400, None)
 
 
 # --- dead links tell no more than they may -----------------------------------------------------------------------
@@ -310,7 +334,7 @@ EVERY_PAGE = [
     *(
         re.sub(r"\{[^}]+\}", "0123456789abcdef", route.path)
         for route in pages.routes(PagesWorld().services)
-        if isinstance(route.endpoint, Door)
+        if isinstance(route.endpoint, Door | pages.Files)
     ),
     "/nowhere",
 ]
@@ -332,6 +356,13 @@ async def test_every_page_carries_the_guarding_headers(world: PagesWorld, path: 
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["referrer-policy"] == ("no-referrer" if path.startswith("/r/") else "same-origin")
     assert headers["strict-transport-security"].startswith("max-age=")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+async def test_a_file_asked_for_otherwise_than_by_get_gets_a_guarded_page(world: PagesWorld, method: str) -> None:
+    answer = await world.browser().request(method, "/static/pages.css")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert (answer.headers["cache-control"], answer.headers["x-frame-options"]) == ("no-store", "DENY")
 
 
 async def test_the_redirect_that_drops_the_token_leaks_it_nowhere(world: PagesWorld) -> None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pwreset.reset.services import Services
 
 HOUR = timedelta(hours=1)
-PASSING_CAUSES = frozenset({"user-locked"})
+PASSING_CAUSES = frozenset({"user-locked", "second-factor-demanded"})
 T = TypeVar("T")
 
 log = logs.get("redeem")
@@ -174,16 +174,27 @@ def _cause_of_death(request: ResetRequest, user: User, services: Services) -> st
         return "user-disabled"
     if user.state is AccountState.LOCKED and not domain.unlock:
         return "user-locked"
+    return _what_has_changed(request, user, domain.country)
+
+
+def _what_has_changed(request: ResetRequest, user: User, country: str | None) -> str:
     if user.password_mark != request.password_mark:
         return "changed-elsewhere"
+    if user.second_factor and not _demands_factor(request):
+        return "second-factor-demanded"
     current = {
         Channel.MAIL: {recipient.address.casefold() for recipient in usable_mails(user)},
-        Channel.SMS: {recipient.address for recipient in usable_mobiles(user, domain.country)},
+        Channel.SMS: {recipient.address for recipient in usable_mobiles(user, country)},
     }
     told = (*request.sent_to, *(request.demand.code_to if request.demand else ()))
     if any(recipient.address.casefold() not in current[recipient.channel] for recipient in told):
         return "address-left"
     return ""
+
+
+def _demands_factor(request: ResetRequest) -> bool:
+    """Whether the link demands a second factor from its beginning; a second stage is a code over the same channel."""
+    return request.demand is not None and request.demand.since is None
 
 
 async def _rules(user: User, services: Services) -> tuple[Rule, ...]:
@@ -280,7 +291,8 @@ async def _bury(request: ResetRequest, address: str, death: PwresetError, servic
     now = services.clock.now()
     cause = death.cause if isinstance(death, LinkUnknown) else death.reason
     event = audit.by_user(audit.Event.LINK_DIED, now, request, address, logs.correlation.get(), reason=cause)
-    # A lock passes, and a stranger who guesses passwords can cause one: it must not cost the person the link.
+    # A lock passes, and a stranger who guesses passwords can cause one: it must not cost the person the link. Nor must a
+    # group that cannot be read for a while, which demands a second factor of everybody.
     if cause not in PASSING_CAUSES:
         await services.store.revoke(request.id, now, cause, [event])
     await services.store.release(request.id, now, [], lease=request.claimed_until)  # where it was claimed

@@ -138,7 +138,7 @@ def _form(
 ) -> Response:
     here = domains_here(page)
     chosen = form.domain if form is not None and form.domain in here else ""
-    brand = page.brand(here[0] if len(here) == 1 else None)
+    brand = page.brand(here[0] if len(here) == 1 else None, among=here)
     told = told_to_all(page.services)
     facts: Mapping[str, object] = {
         "domains": [(name, page.services.settings.domains[name].title or name) for name in here],

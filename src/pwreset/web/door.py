@@ -5,7 +5,7 @@ Counts the request, chooses the handler, turns every failure into a page, and pu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import ceil
@@ -93,16 +93,17 @@ class Page:
     request: Request
     services: Services
 
-    def brand(self, domain: str | None = None, language: str | None = None) -> Brand:
+    def brand(self, domain: str | None = None, language: str | None = None, *, among: Sequence[str] = ()) -> Brand:
         """The brand of a domain; without one, of the only domain that the asked host can mean.
 
-        `language` is the person's own, which counts less than the browser's.
+        `language` is the person's own, which counts less than the browser's. `among` are the domains that a page without
+        one lets people choose from: who may frame it may frame all of theirs.
         """
         name = domain or self._only_domain()
         wishes = (self.request.headers.get("accept-language"), language)
         default = self.services.settings.domains[name].language if name is not None else SOURCE_LANGUAGE
         brand = brand_of(self.services.settings, name, choose(*wishes, default=default))
-        frames = self._frames() if name is None else brand.frames
+        frames = brand.frames if name is not None else self._frames_of_all(among) if among else self._frames()
         return replace(brand, frames=frames, inline=self.inline and bool(frames))
 
     @property
@@ -115,6 +116,11 @@ class Page:
         domains = self.services.settings.domains.items()
         origins = (origin for name, domain in domains if self.serves(name) for origin in domain.brand.embed_origins)
         return tuple(dict.fromkeys(origins))
+
+    def _frames_of_all(self, among: Sequence[str]) -> tuple[str, ...]:
+        """Who may frame the pages of each of these domains: the portal of one must not hold a form of another."""
+        first, *others = (self.services.settings.domains[name].brand.embed_origins for name in among)
+        return tuple(origin for origin in first if all(origin in origins for origins in others))
 
     def way_to(self, path: str) -> str:
         """An address of ours, for a frame if this page is in one. Nothing else of what was asked is carried on."""

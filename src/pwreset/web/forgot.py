@@ -135,7 +135,7 @@ def _form(page: Page, status: int, *, name: str = "", domain: str = "", problem:
         "challenge": _captcha(page).challenge(page.services),
         "problem": problem,
     }
-    return page.render("forgot.html", status, page.brand(_only(page)), facts)
+    return page.render("forgot.html", status, page.brand(_only(page), among=names), facts)
 
 
 def _captcha(page: Page) -> Captcha:

@@ -11,11 +11,13 @@ rules 1 to 8 and 18 to 23). Where a browser is sent never depends on what it sen
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from pwreset import logs
 from pwreset.errors import (
@@ -62,9 +64,30 @@ def routes(services: Services) -> list[Route]:
         Route("/not-me/{token:path}", Door(services, {"GET": not_me.ask, "POST": not_me.take})),
         *forgot.routes(services),
         *change.routes(services),
-        Route("/static/{name}", static_file, methods=["GET", "HEAD"]),
-        Route("/brand/{name}", _brand_file(brand_files(services.settings)), methods=["GET", "HEAD"]),
+        Route("/static/{name}", Files(services, static_files())),
+        Route("/brand/{name}", Files(services, brand_files(services.settings), named_by_content=True)),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """An ASGI endpoint: style, script, pictures. What is none of them gets a page, with all that guards pages."""
+
+    services: Services
+    files: Mapping[str, StaticFile]
+    named_by_content: bool = False  # else their version comes as `v`
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope)
+        file = self.files.get(request.path_params["name"])
+        if file is None:
+            await not_found(self.services)(scope, receive, send)
+        elif scope["method"] not in ("GET", "HEAD"):
+            await Door(self.services, {"GET": home})(scope, receive, send)  # for its refusal of other methods
+        else:
+            for_good = self.named_by_content or request.query_params.get("v") == file.version
+            await _file(file, request, for_good=for_good)(scope, receive, send)
 
 
 def not_found(services: Services) -> Door:
@@ -134,26 +157,9 @@ async def show_done(page: Page) -> Response:
     return page.render("done.html", 200, page.brand(domain))
 
 
-async def static_file(request: Request) -> Response:
-    """Style, script and pictures."""
-    file = static_files().get(request.path_params["name"])
-    return _file(file, request, for_good=file is not None and request.query_params.get("v") == file.version)
-
-
-def _brand_file(files: Mapping[str, StaticFile]) -> Callable[[Request], Awaitable[Response]]:
-    """Logos and colours of the domains; their names change with what is in them."""
-
-    async def brand_file(request: Request) -> Response:
-        return _file(files.get(request.path_params["name"]), request, for_good=True)
-
-    return brand_file
-
-
-def _file(file: StaticFile | None, request: Request, *, for_good: bool) -> Response:
+def _file(file: StaticFile, request: Request, *, for_good: bool) -> Response:
     """Packed where the browser takes that. Pages never are: their length would tell of what is secret in them (BREACH)."""
     headers = {"x-content-type-options": "nosniff"}
-    if file is None:
-        return Response(status_code=404, headers=headers)
     headers["cache-control"] = "public, max-age=31536000, immutable" if for_good else "no-cache"
     if file.packed is None:
         return Response(file.body, media_type=file.media_type, headers=headers)

@@ -36,8 +36,8 @@ from pwreset.reset.second_factor import BETWEEN_CODES, Asked, look, send_code, t
 from pwreset.secret import Secret
 from pwreset.web.door import Door, Page, address_of
 from pwreset.web.forms import read_fields
-from pwreset.web.security import keep_proof
-from pwreset.web.tabs import dead, refuse_foreign, token_of
+from pwreset.web.security import TAB_SHAPE, keep_proof
+from pwreset.web.tabs import cookie_missing, dead, refuse_foreign, token_of
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
@@ -65,8 +65,11 @@ async def show(page: Page, token: Secret, status: int = 200, error: PwresetError
 
 
 async def back(page: Page) -> Response:
-    """To the tab's own address, which shows whatever is to be done next."""
-    return page.moved(f"/reset/{page.request.path_params['tab']}")
+    """To the tab's own address, which shows whatever is to be done next. Raises what a tab without its cookie raises."""
+    tab = page.request.path_params["tab"]
+    if not TAB_SHAPE.match(tab):
+        raise cookie_missing(page)
+    return page.moved(f"/reset/{tab}")
 
 
 async def take_wish(page: Page) -> Response:

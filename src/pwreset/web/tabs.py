@@ -41,7 +41,13 @@ async def refuse_foreign(page: Page, token: Secret, form_token: str) -> None:
 
 
 async def dead(page: Page, token: Secret, error: LinkDead) -> Response:
-    """The page of a dead link; the browser forgets the token, unless the link is good and only busy."""
+    """The page of a dead link; the browser forgets the token, unless the link is good and only busy.
+
+    Under another domain's host it is unknown, whatever it died of (SECURITY, rule 5).
+    """
+    request = await page.services.store.find(page.services.keys.digests(token))
+    if request is not None and not page.serves(request.domain):
+        error = LinkUnknown()
     renewal = await renewal_of(page, token) if isinstance(error, LinkExpired) else None
     response = page.failed(error) if renewal is None else page.state(STATES[LinkExpired], renewal=renewal)
     if not isinstance(error, (LinkBusy, FormStale)):

@@ -5,6 +5,8 @@ Defences that were switched off by hand, one at a time, and which test turned re
 - web/door.py, pages are for a frame without being asked for so: test_without_being_asked_for_so_no_page_can_be_framed;
   whatever the wish says: test_any_other_wish_is_none
 - web/door.py, the origins of all domains of the host count for each: test_the_portal_of_one_domain_frames_no_form_of_another_under_the_same_address
+- web/door.py, whoever may frame one of the domains may frame the choice of them:
+  test_nor_a_form_on_which_people_of_several_domains_choose_theirs
 - web/security.py, frames for all: test_a_domain_that_lists_no_origin_is_framed_by_nobody
 """
 
@@ -95,6 +97,23 @@ async def test_the_portal_of_one_domain_frames_no_form_of_another_under_the_same
     browser = world.browser()
     moved = await browser.get(f"/r/{token.reveal()}?inline=1")
     assert ancestors(await browser.get(moved.headers["location"])) == "'none'"
+
+
+@pytest.mark.parametrize("path", ["/forgot", "/change"])
+async def test_nor_a_form_on_which_people_of_several_domains_choose_theirs(path: str) -> None:
+    settings = settings_with_portal()
+    both = {
+        name: msgspec.structs.replace(one, public_url=None, change_page=True, public=True)
+        for name, one in settings.domains.items()
+    }
+    world = PagesWorld(msgspec.structs.replace(settings, domains=both))
+    page = await world.browser().get(f"{path}?inline=1")
+    assert "<select" in page.text
+    assert ancestors(page) == "'none'"
+    for name, one in both.items():
+        brand = BrandSettings(embed_site="example.org", embed_origins=(f"https://{name.lower()}.example.org", PORTAL))
+        both[name] = msgspec.structs.replace(one, brand=brand)
+    assert ancestors(await world.browser().get(f"{path}?inline=1")) == PORTAL
 
 
 @pytest.mark.parametrize("query", ["inline=0", "inline=", "inline=1&inline=0", "inline=true", "INLINE=1"])
