@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.breached import build_breached
 from bench.bulk import by_filter, by_list
 from bench.calls import LINK, batch, links, opened, send_requests, server_status
 from bench.database import beside_pgbench, database, service_on, with_nodes
@@ -31,7 +32,7 @@ from bench.links import fill
 from bench.load import Plan
 from bench.outbox import carry, emptied
 from bench.processes import Measured, helper, measure, memory_megabytes
-from bench.public import SETTINGS, timed, told
+from bench.public import SETTINGS, timed, timed_changes, told
 from bench.report import Report, line
 from tests.servers.dirsrv import LabDirsrv
 from tests.servers.samba import LabSamba
@@ -347,6 +348,38 @@ def public(bench: Bench) -> None:
                 told(bench.report.note, place, timed(service, classes, ASKS), "unknown")
 
 
+def change(bench: Bench) -> None:
+    """The page for a change: whether the time of a refusal tells why. 200 wrong passwords of each class."""
+    slapd = bench.slapd
+    protected = [slapd.add_person() for _ in range(ASKS)]
+    slapd.add_members(PROTECTED_DN, *map(slapd.dn, protected))
+    classes = {
+        "unknown": (f"nobody{number}" for number in count(1)),
+        "known": (LoadNames(bench.people)[number] for number in count(bench.first())),
+        "disabled": iter([slapd.add_person(pwdAccountLockedTime="000001010000Z") for _ in range(ASKS)]),
+        "protected": iter(protected),
+    }
+    more = {
+        "domains": {"EXAMPLE": {"change_page": True}},
+        "limits": {"failed_changes_per_network_per_hour": 0, "page_requests_per_address_per_minute": 0},
+    }
+    with running(bench.service(more=more)) as service:
+        timed_changes(service, {"unknown": classes["unknown"]}, ASKS // 4)
+        told(bench.report.note, "a wrong password", timed_changes(service, classes, ASKS), "unknown")
+
+
+def breached(bench: Bench) -> None:
+    """The file of breached passwords: made from 10 million hashes, in order and in none, and asked."""
+    hashes = int(10_000_000 * bench.pace)
+    for order in ("in order", "in no order"):
+        made = build_breached(bench.folder, hashes, shuffled=order == "in no order")
+        what = f"{hashes:,} hashes {order}"
+        bench.report.note(f"{what}: built in, s", made.seconds)
+        bench.report.note(f"{what}: memory at its highest, MB", made.memory)
+        bench.report.note(f"{what}: size of the file, MB", made.megabytes)
+        bench.report.note(f"{what}: a look, us", made.look_microseconds)
+
+
 FEW = 20
 MEMBERS = 5000
 ELSEWHERE = 10_000  # people, for they are added one by one
@@ -397,6 +430,8 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "bulk": bulk,
     "postgres": postgres,
     "public": public,
+    "change": change,
+    "breached": breached,
     "directory": directory,
     "elsewhere": elsewhere,
 }

@@ -1,4 +1,4 @@
-"""The public page: whether the time of its answer tells whom it was about.
+"""The pages that anybody may ask: whether the time of an answer tells whom it was about.
 
 Two samples are compared by Mann and Whitney's test (is one mostly slower?) and by Kolmogorov and Smirnov's (do they differ
 at all?), both two-sided by their normal and asymptotic approximations. The asks of all classes are mixed at random on one
@@ -14,13 +14,17 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from statistics import median
 from urllib.parse import urlencode
 
 from tests.servers.service import Service
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+AT_ONCE = 8
+WRONG = {"present": "not the password", "password": "seven quiet lanterns", "repeat": "seven quiet lanterns"}
 SETTINGS = {
     "captcha": "none",
     "asks_per_network_per_hour": 0,
@@ -32,7 +36,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What was timed of one class, in milliseconds: the answer itself, and the next request, right behind it."""
+    """What was timed of one class, in milliseconds: the answer itself, and the next request, right behind it, if any."""
 
     answers: list[float]
     behind: list[float]
@@ -66,6 +70,32 @@ def timed(service: Service, classes: dict[str, Iterator[str]], count: int) -> di
     if len(shapes) != 1 or next(iter(shapes))[0] != 303:
         raise RuntimeError(f"answers differ: {shapes}")
     return found
+
+
+def timed_changes(service: Service, classes: dict[str, Iterator[str]], count: int) -> dict[str, Samples]:
+    """So many wrong passwords for each class on the page for a change, mixed, several at once: each takes a second."""
+    plan = [name for name in classes for _ in range(count)]
+    random.shuffle(plan)
+    asks = [(name, urlencode({**WRONG, "username": next(classes[name])}).encode()) for name in plan]
+
+    def ask(part: Sequence[tuple[str, bytes]]) -> list[tuple[str, float, int]]:
+        connection, found = service.connection(), []
+        try:
+            for name, body in part:
+                took, answer = _took(connection, "POST", "/change", body, {**FORM, "origin": service.url})
+                found.append((name, took, answer[0]))
+        finally:
+            connection.close()
+        return found
+
+    samples = {name: Samples([], []) for name in classes}
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for part in threads.map(ask, [asks[first::AT_ONCE] for first in range(AT_ONCE)]):
+            for name, took, status in part:
+                if status != HTTPStatus.UNPROCESSABLE_ENTITY:
+                    raise RuntimeError(f"{name}: answered {status}")
+                samples[name].answers.append(took)
+    return samples
 
 
 def _took(
@@ -137,6 +167,8 @@ def told(tell: Callable[[str, float], None], what: str, samples: dict[str, Sampl
             ("answer", found.answers, samples[against].answers),
             ("the request behind it", found.behind, samples[against].behind),
         ):
+            if not ours:
+                continue
             compared = compare(ours, theirs)
             tell(f"{what}, {name} against {against}: {part}, p of Mann-Whitney, %", compared.mann_whitney * 100)
             tell(

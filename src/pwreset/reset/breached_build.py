@@ -18,6 +18,7 @@ from pathlib import Path
 from pwreset.reset.breached import HEAD, PREFIX_BYTES, prefix_of
 
 RUN = 1_000_000  # prefixes that are sorted in memory at once
+RUNS = 200  # that are read at once: far below the files that a process may have open
 BUFFER = 1 << 20
 TELL_EVERY = 250_000
 _LINE = re.compile(rb"([0-9A-Fa-f]{16})[0-9A-Fa-f]{24}(?::(\d+))?\s*\Z")
@@ -98,18 +99,24 @@ def _in_order(prefixes: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _runs(prefixes: Iterable[bytes], folder: Path) -> list[Iterator[bytes]]:
-    """Sorted runs on the disk."""
+    """Sorted runs on the disk, as many as may be read at once."""
     rest = iter(prefixes)
-    runs: list[Iterator[bytes]] = []
+    runs: list[Path] = []
     while run := list(islice(rest, RUN)):
-        runs.append(_kept(folder / f"run-{len(runs)}", run))
-    return runs
+        run.sort()
+        runs.append(_kept(folder, run))
+        if len(runs) == RUNS:
+            joined = _kept(folder, merge(*map(_from_disk, runs)))
+            for path in runs:
+                path.unlink()
+            runs = [joined]
+    return [_from_disk(path) for path in runs]
 
 
-def _kept(path: Path, run: list[bytes]) -> Iterator[bytes]:
-    run.sort()
-    path.write_bytes(b"".join(run))
-    return _from_disk(path)
+def _kept(folder: Path, run: Iterable[bytes]) -> Path:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="run-", buffering=BUFFER, delete=False) as file:
+        file.writelines(run)
+    return Path(file.name)
 
 
 def _from_disk(path: Path) -> Iterator[bytes]:

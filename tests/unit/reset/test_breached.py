@@ -60,6 +60,15 @@ def test_a_list_larger_than_a_run_is_sorted_on_the_disk(tmp_path: Path, monkeypa
     assert list(BreachedList.open(tmp_path / "out")) == sorted(prefix_of(f"password {n}") for n in range(100))
 
 
+def test_more_runs_than_may_be_open_are_joined_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breached_build, "RUN", 7)
+    monkeypatch.setattr(breached_build, "RUNS", 3)
+    (tmp_path / "list").write_text("".join(f"password {n}\n" for n in range(100)))
+    assert build([tmp_path / "list"], tmp_path / "out", plain=True) == 100
+    assert list(BreachedList.open(tmp_path / "out")) == sorted(prefix_of(f"password {n}") for n in range(100))
+    assert [path.name for path in tmp_path.iterdir() if path.name not in {"list", "out"}] == []
+
+
 def test_what_is_no_hash_is_told_by_its_line_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "list").write_text(f"{digest('a')}\nmy own password\n")
     with pytest.raises(NotAHashList, match="line 2") as caught:
