@@ -143,6 +143,7 @@ bind_password_file = "{secret}"
 base_dn = "ou=people,{suffix}"
 title = "Example Corp"
 public = true
+change_page = true
 login_attributes = ["uid", "cn", "mail"]
 managers = ["cn=pwreset-managers,ou=groups,{suffix}"]
 protected = ["cn=directory-admins,ou=groups,{suffix}"]
@@ -182,6 +183,7 @@ Now be the help desk. Paste this to send Jane Doe a link:
 
 Then be Jane: open the inbox, follow the link, set a password. It must have 15 characters.
 Or ask for a link yourself, without the help desk: {places.pages}/forgot
+Who knows the password changes it without a link:  {places.pages}/change
 Settings: {places.settings}
 Stop with Ctrl-C; everything is thrown away then.
 
