@@ -655,6 +655,8 @@ def test_a_password_that_was_typed_for_a_name_is_in_no_file_of_the_service(tmp_p
         assert ask_of(service, "hush hush 4711")[0] == 303
         service.stop()
         assert service.command("audit", "show").count("user-unknown") == 1
+        assert service.command("audit", "show", "--typed", "hush hush 4711").count("user-unknown") == 1
+        assert service.command("audit", "show", "--typed", "hush hush 4712") == ""
     held = [path for path in tmp_path.rglob("*") if path.is_file() and b"hush" in path.read_bytes()]
     assert held == []
 

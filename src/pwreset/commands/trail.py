@@ -13,6 +13,8 @@ from pwreset.commands.running import DEFAULT_CONFIG, ConfigPath, with_services
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
 
+PAGE = 1000
+
 audit_app = App(name="audit", help="Read and prove the audit trail.")
 
 
@@ -21,13 +23,23 @@ def show_audit(
     *,
     after: Annotated[int, Parameter(help="Begin behind this sequence number.")] = 0,
     limit: Annotated[int, Parameter(help="At most so many.")] = 1000,
+    typed: Annotated[
+        str | None,
+        Parameter(help="Only asks on the public page with this user name, which the trail knows by a mark alone."),
+    ] = None,
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Print audit events, oldest first, one JSON object a line."""
+    from pwreset.reset.asked import marks_of
 
     async def look(services: Services) -> None:
-        for event in await services.store.audit(after, limit):
-            print(msgspec.json.encode(event).decode())  # noqa: T201
+        marks = None if typed is None else marks_of(typed, services)
+        left, behind = limit, after
+        while left > 0 and (events := await services.store.audit(behind, min(left, PAGE) if marks is None else PAGE)):
+            shown = [event for event in events if marks is None or event.facts.get("typed") in marks][:left]
+            for event in shown:
+                print(msgspec.json.encode(event).decode())  # noqa: T201
+            left, behind = left - len(shown), events[-1].sequence
 
     with_services(config, look)
 

@@ -226,6 +226,13 @@ def _mark(ask: PublicAsk, services: Services) -> str:
     return services.keys.name_mark(ask.domain, alike(ask.name))
 
 
+def marks_of(name: str, services: Services) -> frozenset[str]:
+    """What the audit trail may hold of this name, typed on the public page of any domain."""
+    return frozenset(
+        mark for domain in services.settings.domains for mark in services.keys.name_marks(domain, alike(name))
+    )
+
+
 async def _limit_one(key: str, now: datetime, services: Services) -> None:
     """What is asked for one name or one person. Raises TooManyRequests."""
     for counter, limit in (

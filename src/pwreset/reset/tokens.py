@@ -190,8 +190,12 @@ class Keys:
 
         The same for the same name, and whoever has no key cannot try names or passwords at it.
         """
+        return self.name_marks(domain, name)[0]
+
+    def name_marks(self, domain: str, name: str) -> tuple[str, ...]:
+        """The mark, and those that it had under older keys."""
         text = msgspec.json.encode([domain, name.encode(errors="surrogatepass").hex()])
-        return _mac(self.newest.derive("typed name"), text)[:ID_BYTES].hex()
+        return tuple(_mac(key.derive("typed name"), text)[:ID_BYTES].hex() for key in self.keys)
 
     def report_token(self, delivery_id: str) -> str:
         """What stands in the address to which a gateway tells what became of this delivery: its id, and an HMAC of it.
