@@ -13,6 +13,7 @@ REGIONS = {
     "main": "main part",
     "contentinfo": "footer",
     "alert": "alert, told at once",
+    "status": "status bar",
     "list": "list",
 }
 THINGS = {
@@ -29,6 +30,7 @@ STATES = {
     "required": "required",
     "expanded": "unfolded",
     "disabled": "disabled",
+    "pressed": "on",
     "focused": "focus is here",
 }
 

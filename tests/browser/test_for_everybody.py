@@ -9,6 +9,7 @@ What was spoiled by hand, one at a time, and which test turned red for the form:
 - pages.css, a sheet of at least 30rem, or words that do not wrap: the one of zoom and letters
 - reset.html, a button that only a script makes work is shown: the one without JavaScript
 - pages.css, an `@import`, or 60 kB more: the one of weight
+- reset.html, a field without `aria-invalid`: the one of what is empty
 - reset.html, the refused field does not say that it is wrong, or not why: the last one
 """
 
@@ -105,6 +106,12 @@ IDLE_BUTTONS = """() => [...document.querySelectorAll("button, [role=button]")].
     button.checkVisibility() && !(button.type === "submit" && button.form)).map(button => button.outerHTML)"""
 
 
+# Firefox tells a screen reader that these are wrong, unless the page says something else.
+CALLED_WRONG = (
+    """() => [...document.querySelectorAll(":invalid:not([aria-invalid])")].map(element => element.outerHTML)"""
+)
+
+
 @pytest.fixture
 def where(request: pytest.FixtureRequest, step: Step) -> Site:
     """The site on which a step is taken: links of the second factor's ask for more than themselves."""
@@ -177,6 +184,13 @@ async def test_without_javascript_every_button_does_something(chromium: Browser,
         await step(page, where)
         await expect(page.get_by_role("heading", level=1)).to_have_count(1)
         assert await page.evaluate(IDLE_BUTTONS) == []
+
+
+@by_step
+async def test_nothing_is_called_wrong_for_being_empty(chromium: Browser, where: Site, step: Step) -> None:
+    async with browsing(chromium, where) as (page, _):
+        await step(page, where)
+        assert await page.evaluate(CALLED_WRONG) == []
 
 
 @dataclass

@@ -156,11 +156,11 @@ async def test_passwords_are_shown_and_hidden_again_when_they_are_sent(chromium:
     async with browsing(chromium, site) as (page, _):
         await page.goto(site.link(token))
         await fill_in(page, GOOD_PASSWORD)
-        await page.get_by_role("button", name="Show passwords").click()
+        await page.get_by_role("button", name="Show passwords", pressed=False).click()
         await expect(page.locator("#repeat")).to_have_attribute("type", "text")
-        await page.get_by_role("button", name="Hide passwords").click()
+        await page.get_by_role("button", name="Show passwords", pressed=True).click()
         await expect(page.locator("#repeat")).to_have_attribute("type", "password")
-        await page.get_by_role("button", name="Show passwords").click()
+        await page.get_by_role("button", name="Show passwords", pressed=False).click()
         await page.evaluate(
             "document.getElementById('reset').addEventListener('submit', e => { e.preventDefault(); }, {once: true})"
         )

@@ -143,6 +143,7 @@ def _form(
     facts: Mapping[str, object] = {
         "domains": [(name, page.services.settings.domains[name].title or name) for name in here],
         "chosen": chosen or page.services.settings.default_domain,
+        "action": page.way_to(PATH),
         "username": "" if form is None else _showable(form.username),
         "rules": rules_in_words(told.rules, brand.language),
         "suggestion": told.suggestion,

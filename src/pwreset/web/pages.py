@@ -198,11 +198,11 @@ def _form(
     rules = rules_in_words(link.rules, brand.language)
     facts: Mapping[str, object] = {
         "user": link.user,
-        "expires_at": link.request.expires_at.isoformat(),
         "expires": tell_time(link.request.expires_at, brand.language, domain.time_zone),
         "rules": rules,
         "generator": for_generators(link.rules),
         "context_words": sorted(context_of(link.user)) if any(r.code == RuleCode.CONTEXT.value for r in rules) else [],
+        "action": page.way_to(f"/reset/{page.request.path_params['tab']}"),
         "form_token": page.services.keys.form_token(page.services.keys.digests(token)[0]),
         "suggestion": link.suggestion,
         "broken": broken,

@@ -19,7 +19,6 @@ from pwreset.web.rules import RuleWords
 # What pages are given, as they are given it; a sample of each.
 SAMPLE = {
     "user": {"name": "Sample <Person> & Co", "login": "sample.person"},
-    "expires_at": "2026-11-25T13:05:00+00:00",
     "expires": "25 November 2026, 14:05 (UTC)",
     "rules": (RuleWords("min-length", 15, "At least 15 characters"),),
     "generator": "minlength: 15",

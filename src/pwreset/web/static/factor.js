@@ -13,7 +13,11 @@
   document.querySelectorAll("form[data-once]").forEach((form) =>
     form.addEventListener("submit", (event) => {
       if (sent) event.preventDefault();
-      else mark(true);
+      else {
+        // With the focus still in a field, a screen reader (Orca 43) says nothing of the page that comes.
+        form.querySelector("button").focus();
+        mark(true);
+      }
     }),
   );
 

@@ -10,6 +10,7 @@
   const reveal = document.getElementById("reveal");
   const submit = document.getElementById("submit");
   const same = document.getElementById("same");
+  const status = document.getElementById("status");
   const list = document.querySelector("#rules ul");
   const rules = list ? Array.from(list.querySelectorAll("li[data-rule]")) : [];
 
@@ -73,20 +74,38 @@
     note.textContent = words ? ` – ${words}` : "";
   };
 
+  const tellSame = (words) => {
+    if (same.textContent !== words) {
+      same.textContent = words;
+    }
+  };
+
+  // A screen reader is interrupted by the next key: that the two differ is told when no key comes.
+  const PAUSE = 1000;
+  let pause = 0;
+
+  const compare = () => {
+    clearTimeout(pause);
+    if (!password.value || !repeat.value) {
+      tellSame("");
+    } else if (password.value === repeat.value) {
+      tellSame(same.dataset.same);
+    } else if (same.textContent !== same.dataset.differ) {
+      tellSame("");
+      pause = setTimeout(() => tellSame(same.dataset.differ), PAUSE);
+    }
+  };
+
   const hint = () => {
     rules.forEach((item) => tell(item, judge(item, password.value)));
-    const words = password.value === repeat.value ? same.dataset.same : same.dataset.differ;
-    const next = repeat.value && password.value ? words : "";
-    if (same.textContent !== next) {
-      same.textContent = next;
-    }
+    compare();
   };
 
   const show = (visible) => {
     for (const field of [present, password, repeat].filter(Boolean)) {
       field.type = visible ? "text" : "password";
     }
-    reveal.textContent = visible ? reveal.dataset.hide : reveal.dataset.show;
+    reveal.setAttribute("aria-pressed", String(visible));
   };
 
   const busy = (isBusy) => {
@@ -94,16 +113,28 @@
       submit.dataset.words = submit.textContent;
       submit.textContent = form.dataset.busy;
       submit.setAttribute("aria-disabled", "true");
+      status.textContent = form.dataset.busy;
     } else if (submit.dataset.words) {
       submit.textContent = submit.dataset.words;
       submit.removeAttribute("aria-disabled");
+      status.textContent = "";
     }
   };
 
-  password.addEventListener("input", hint);
+  // Who sees the discs appear on leaving the field sees them once; who listens is told them once.
+  const tellBroken = () => {
+    const broken = rules.filter((item) => item.classList.contains("broken"));
+    status.textContent = broken.map((item) => `${item.textContent}.`).join(" ");
+  };
+
+  password.addEventListener("input", () => {
+    status.textContent = "";
+    hint();
+  });
   password.addEventListener("change", () => {
     tried = true;
     hint();
+    tellBroken();
   });
   repeat.addEventListener("input", hint);
   if (present) {
@@ -131,6 +162,7 @@
       return;
     }
     show(false); // Browsers remember what was typed into plain text fields.
+    submit.focus(); // With the focus still in a field, a screen reader (Orca 43) says nothing of the page that comes.
     busy(true);
   });
 
