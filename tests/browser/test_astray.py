@@ -99,6 +99,45 @@ async def test_who_was_away_for_too_long_opens_the_link_again_and_goes_on(chromi
         await heading_is(page, DONE)
 
 
+async def test_who_takes_long_over_a_password_is_not_too_slow(chromium: Browser, site: Site) -> None:
+    token, _ = await site.world.link()
+    async with browsing(chromium, site) as (page, _):
+        await page.clock.install()
+        await page.goto(site.link(token))
+        before = await _cookie_ends(page)
+        await page.clock.fast_forward("05:00")
+        async with page.expect_response(lambda answer: answer.request.method == "HEAD"):
+            await page.locator("#password").press("a")
+        assert await _cookie_ends(page) > before
+
+
+async def test_whoever_does_little_asks_little(chromium: Browser, site: Site) -> None:
+    token, _ = await site.world.link()
+    async with browsing(chromium, site) as (page, watch):
+        await page.clock.install()
+        await page.goto(site.link(token))
+        for _ in range(30):
+            await page.clock.fast_forward("00:20")
+            await page.locator("#password").press("a")
+        assert [request.method for request in watch.requests].count("HEAD") == 2
+
+
+async def test_who_was_away_for_too_long_learns_it_before_typing(chromium: Browser, site: Site) -> None:
+    token, _ = await site.world.link()
+    async with browsing(chromium, site) as (page, _):
+        await page.clock.install()
+        await page.goto(site.link(token))
+        await page.context.clear_cookies(name=re.compile("^__Host-pwreset-[0-9a-f]{16}$"))
+        await page.clock.fast_forward("16:00")
+        await page.locator("#password").press("a")
+        await heading_is(page, "This page was open for too long")
+
+
+async def _cookie_ends(page: Page) -> float:
+    cookies = await page.context.cookies()
+    return max(cookie["expires"] for cookie in cookies)
+
+
 async def test_a_browser_that_kept_no_cookie_is_told_so_and_not_that_it_was_too_slow(
     chromium: Browser, site: Site
 ) -> None:

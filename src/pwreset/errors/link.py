@@ -132,7 +132,7 @@ class SessionOver(LinkDead):
     """The page was asked for without the link's cookie, by a browser that keeps cookies: the quarter of an hour is over."""
 
     reason = "session-over"
-    meaning = "The page was open for more than a quarter of an hour."
+    meaning = "The page was open for more than a quarter of an hour without a sign of life."
 
     def __init__(self) -> None:
         super().__init__("This page was open for too long; open the link in your message again")

@@ -48,7 +48,7 @@ from pwreset.web.security import (
     proof_in,
     tab_of,
 )
-from pwreset.web.tabs import cookie_missing, dead, refuse_foreign, token_of
+from pwreset.web.tabs import cookie_missing, dead, refuse_foreign, stay, token_of
 
 log = logs.get("pages")
 
@@ -208,4 +208,4 @@ def _form(
         "broken": broken,
         "differ": isinstance(error, PasswordsDiffer),
     }
-    return page.render("reset.html", status, brand, facts)
+    return stay(page, token, page.render("reset.html", status, brand, facts))

@@ -37,7 +37,7 @@ from pwreset.secret import Secret
 from pwreset.web.door import Door, Page, address_of
 from pwreset.web.forms import read_fields
 from pwreset.web.security import TAB_SHAPE, keep_proof
-from pwreset.web.tabs import cookie_missing, dead, refuse_foreign, token_of
+from pwreset.web.tabs import cookie_missing, dead, refuse_foreign, stay, token_of
 
 if TYPE_CHECKING:
     from pwreset.reset.services import Services
@@ -151,7 +151,7 @@ def _page(
         "form_token": page.services.keys.form_token(digest),
         "once": secrets.token_urlsafe(16),
     }
-    return page.render("second-factor.html", status, brand, facts)
+    return stay(page, token, page.render("second-factor.html", status, brand, facts))
 
 
 def _state_out(page: Page, digest: bytes, state: bytes) -> str:

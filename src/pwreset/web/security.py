@@ -25,7 +25,7 @@ TAB_SHAPE = re.compile(r"[0-9a-f]{16}\Z")
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors"
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors"
 )
 PAGE_HEADERS = {
     "x-content-type-options": "nosniff",

@@ -8,7 +8,7 @@ from pwreset.errors import CookieMissing, FormStale, LinkBusy, LinkDead, LinkExp
 from pwreset.secret import Secret
 from pwreset.web.door import STATES, Page
 from pwreset.web.forgot import renewal_of
-from pwreset.web.security import came_from, drop_token, keeps_cookies, outcome_in, token_in
+from pwreset.web.security import came_from, drop_token, keep_token, keeps_cookies, outcome_in, token_in
 
 
 def token_of(page: Page) -> Secret:
@@ -18,6 +18,12 @@ def token_of(page: Page) -> Secret:
     if token is not None:
         return token
     raise LinkUsed if outcome_in(page.request.cookies, tab) else cookie_missing(page)
+
+
+def stay(page: Page, token: Secret, response: Response) -> Response:
+    """Another quarter of an hour for whoever does something on this page: nobody is too slow to choose a password."""
+    keep_token(response, page.request.path_params["tab"], token)
+    return response
 
 
 def cookie_missing(page: Page) -> SessionOver | CookieMissing:

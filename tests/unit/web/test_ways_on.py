@@ -7,6 +7,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from pwreset.secret import Secret
 from tests.fakes.directory import Weather
 from tests.fakes.pages import GOOD_PASSWORD, OLD_PASSWORD, PagesWorld, settings_with
 from tests.fakes.person import open_link, send, title_of
@@ -33,6 +34,29 @@ async def test_a_page_left_open_for_too_long_says_so_and_leads_back_to_the_messa
     assert (late.status_code, title_of(late)) == (400, "This page was open for too long · Example Corp")
     assert "Open the link in your message again." in late.text
     assert (await open_link(browser, token)).status_code == 200
+
+
+def stays(answer: httpx2.Response, token: Secret) -> bool:
+    """Whether the browser keeps the link for another quarter of an hour."""
+    return any(
+        token.reveal() in cookie and "max-age=900" in cookie.lower() for cookie in answer.headers.get_list("set-cookie")
+    )
+
+
+async def test_each_look_at_the_form_gives_more_time(world: PagesWorld) -> None:
+    browser = world.browser()
+    token, _ = await world.link()
+    page = await open_link(browser, token)
+    assert stays(page, token)
+    assert stays(await browser.head(page.request.url.path), token)
+
+
+async def test_a_refused_password_gives_more_time(world: PagesWorld) -> None:
+    browser = world.browser()
+    token, _ = await world.link()
+    refused = await send(browser, await open_link(browser, token), "short")
+    assert refused.status_code == 422
+    assert stays(refused, token)
 
 
 async def test_a_form_sent_too_late_says_that_nothing_was_changed(world: PagesWorld) -> None:
