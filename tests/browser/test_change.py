@@ -69,6 +69,20 @@ async def test_the_back_button_after_a_change_shows_no_password(chromium: Browse
         assert await page.input_value("#present") == ""
 
 
+async def test_a_wrong_password_is_not_tried_again_by_reload_and_back(chromium: Browser, site: Site) -> None:
+    async with browsing(chromium, site) as (page, watch):
+        await page.goto(f"{site.address}/change")
+        await fill_in_change(page, "jdoe", "wrong", GOOD_PASSWORD)
+        await page.click("#submit")
+        await expect(page.locator("#summary")).to_be_visible()
+        await page.reload()
+        await expect(page.locator("#summary")).to_have_count(0)
+        await page.goto(f"{site.address}/")
+        await page.go_back()
+        assert path_of(page) == "/change"
+        assert [request.method for request in watch.requests].count("POST") == 1
+
+
 async def test_password_managers_are_told_which_field_is_which(chromium: Browser, site: Site) -> None:
     async with browsing(chromium, site) as (page, _):
         await page.goto(f"{site.address}/.well-known/change-password")

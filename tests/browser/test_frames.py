@@ -48,7 +48,7 @@ class Framed:
 def framed(tmp_path: Path) -> Iterator[Framed]:
     async def portal(request: Request) -> HTMLResponse:
         return HTMLResponse(
-            f'<title>Portal</title><iframe src="{request.url.query}" width="800" height="900"></iframe>'
+            f'<!doctype html><title>Portal</title><iframe src="{request.url.query}" width="800" height="900"></iframe>'
         )
 
     worlds: list[PagesWorld] = []
@@ -84,6 +84,17 @@ async def test_a_person_sets_a_new_password_in_the_portal_s_frame(
     finally:
         await page.close()
     assert framed.world.password() == GOOD_PASSWORD
+
+
+async def test_in_a_frame_too_a_refusal_is_where_the_reader_is(chromium: Browser, framed: Framed) -> None:
+    token, _ = await framed.world.link()
+    page = await chromium.new_page(ignore_https_errors=True)
+    try:
+        frame = await framed.open(page, PORTAL, token)
+        await _send(frame, "short")
+        await expect(frame.locator("#summary")).to_be_focused()
+    finally:
+        await page.close()
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,26 @@ async def test_after_success_back_says_used_and_reload_says_done(chromium: Brows
         assert [c["name"] for c in await page.context.cookies() if token.reveal() in c["value"]] == []
 
 
+async def test_a_refused_password_is_not_sent_again_by_reload_and_back(chromium: Browser, site: Site) -> None:
+    token, _ = await site.world.link()
+    async with browsing(chromium, site) as (page, watch):
+        await page.goto(site.link(token))
+        await fill_in(page, "short")
+        await page.click("#submit")
+        await expect(page.locator("#summary")).to_be_visible()
+        await page.reload()
+        await expect(page.locator("#summary")).to_have_count(0)
+        await fill_in(page, "short again")
+        await page.click("#submit")
+        await expect(page.locator("#summary")).to_be_visible()
+        await fill_in(page, GOOD_PASSWORD)
+        await page.click("#submit")
+        await expect(page.get_by_role("heading", level=1)).to_have_text(DONE)
+        await page.go_back()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("This link has been used")
+        assert [request.method for request in watch.requests].count("POST") == 3
+
+
 @pytest.mark.parametrize("java_script_enabled", [True, False], ids=["with-script", "without-script"])
 async def test_a_double_click_sets_the_password_once(chromium: Browser, site: Site, java_script_enabled: bool) -> None:
     token, _ = await site.world.link()
