@@ -74,31 +74,38 @@
     note.textContent = words ? ` – ${words}` : "";
   };
 
-  const tellSame = (words) => {
-    if (same.textContent !== words) {
-      same.textContent = words;
+  // A screen reader tells whatever is put there, so the same is not put there twice.
+  const put = (place, words) => {
+    if (place.textContent !== words) {
+      place.textContent = words;
     }
   };
 
-  // A screen reader is interrupted by the next key: that the two differ is told when no key comes.
+  // And it is interrupted by the next key and the next field: what can wait is told when neither has come for a while.
   const PAUSE = 1000;
   let pause = 0;
 
-  const compare = () => {
-    clearTimeout(pause);
-    if (!password.value || !repeat.value) {
-      tellSame("");
-    } else if (password.value === repeat.value) {
-      tellSame(same.dataset.same);
-    } else if (same.textContent !== same.dataset.differ) {
-      tellSame("");
-      pause = setTimeout(() => tellSame(same.dataset.differ), PAUSE);
+  const pausing = () => {
+    if (password.value && repeat.value && password.value !== repeat.value) {
+      put(same, same.dataset.differ);
+    }
+    if (document.activeElement !== password) {
+      const broken = rules.filter((item) => item.classList.contains("broken"));
+      put(status, broken.map((item) => `${item.textContent}.`).join(" "));
     }
   };
 
   const hint = () => {
     rules.forEach((item) => tell(item, judge(item, password.value)));
-    compare();
+    if (!password.value || !repeat.value) {
+      put(same, "");
+    } else if (password.value === repeat.value) {
+      put(same, same.dataset.same);
+    } else if (same.textContent === same.dataset.same) {
+      put(same, "");
+    }
+    clearTimeout(pause);
+    pause = setTimeout(pausing, PAUSE);
   };
 
   const show = (visible) => {
@@ -113,28 +120,22 @@
       submit.dataset.words = submit.textContent;
       submit.textContent = form.dataset.busy;
       submit.setAttribute("aria-disabled", "true");
-      status.textContent = form.dataset.busy;
+      clearTimeout(pause);
+      put(status, form.dataset.busy);
     } else if (submit.dataset.words) {
       submit.textContent = submit.dataset.words;
       submit.removeAttribute("aria-disabled");
-      status.textContent = "";
+      put(status, "");
     }
   };
 
-  // Who sees the discs appear on leaving the field sees them once; who listens is told them once.
-  const tellBroken = () => {
-    const broken = rules.filter((item) => item.classList.contains("broken"));
-    status.textContent = broken.map((item) => `${item.textContent}.`).join(" ");
-  };
-
   password.addEventListener("input", () => {
-    status.textContent = "";
+    put(status, "");
     hint();
   });
   password.addEventListener("change", () => {
     tried = true;
     hint();
-    tellBroken();
   });
   repeat.addEventListener("input", hint);
   if (present) {
