@@ -1,7 +1,29 @@
-"""Attacks on the "it was not me" of notices, from outside."""
+"""Attacks on the "it was not me" of notices, from outside: rules 2, 5, 17, 21 and 22 of SECURITY.md.
+
+Defences that were switched off by hand, one at a time, and which test turned red:
+
+- web/not_me.py, GET disowns: test_a_scanner_that_opens_the_address_ends_nothing
+- web/templates/not-me.html, a script, or the person's name: test_the_page_has_no_script_and_tells_no_more_than_the_notice
+- the store's `disown` does not look whether it was done (tests/fakes/store.py, what the real ones hold is in
+  tests/contract/test_store.py): test_the_second_time_it_does_nothing_and_says_so; it ends nothing, or everybody's:
+  test_the_button_ends_the_persons_links_and_nobody_elses
+- reset/disown.py, no look at the token's end: test_after_seven_days_it_does_nothing_and_says_so
+- reset/tokens.py, the token's HMAC is not compared: test_who_has_the_whole_database_but_no_key_makes_no_token,
+  test_a_token_whose_end_was_moved_is_none; it is one of the id alone: the second of them; any spelling is as good:
+  test_a_token_spelled_otherwise_is_none; only the newest key's counts: test_it_works_after_the_key_was_rotated
+- reset/disown.py and web/not_me.py, a link's token is taken as well; reset/redeem.py, a notice's token opens its link:
+  test_a_links_token_disowns_nothing_and_a_disowning_token_opens_nothing
+- web/not_me.py, any text is a token: test_a_hostile_token_is_unknown
+- web/not_me.py, the origin is not compared: test_a_button_on_another_site_ends_nothing
+- reset/disown.py, a row need not be ours: test_a_row_that_somebody_else_wrote_is_disowned_by_nobody; it need not be there:
+  test_a_request_that_is_not_there_is_disowned_by_nobody
+- web/not_me.py, every host serves every notice: test_a_notice_of_another_domain_is_unknown_here
+- web/door.py, no limit: test_guessing_is_limited_like_every_page
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx2
@@ -12,6 +34,7 @@ from pwreset.reset.tokens import Keys, new_id, new_key, new_token
 from pwreset.secret import Secret
 from tests.fakes.pages import HERE, JANE, JOHN, OTHER_HERE, OTTO, PagesWorld, settings_with
 
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 OURS = {**FORM, "origin": HERE}
 
@@ -101,6 +124,17 @@ async def test_a_token_whose_end_was_moved_is_none(world: PagesWorld) -> None:
     assert await state_of(world, request) is RequestState.PENDING
 
 
+async def test_a_token_spelled_otherwise_is_none(world: PagesWorld) -> None:
+    """The last of 43 characters has two bits that mean nothing: four spellings of the same bytes."""
+    _, request = await world.link()
+    token = token_for(world, request).reveal()
+    bits = ALPHABET.index(token[-1])
+    for other in range(bits & ~3, (bits & ~3) + 4):
+        if other != bits:
+            assert (await press(world, Secret(token[:-1] + ALPHABET[other]))).status_code == 404
+    assert await state_of(world, request) is RequestState.PENDING
+
+
 async def test_a_links_token_disowns_nothing_and_a_disowning_token_opens_nothing(world: PagesWorld) -> None:
     token, request = await world.link()
     assert (await press(world, token)).status_code == 404
@@ -132,11 +166,19 @@ async def test_a_button_on_another_site_ends_nothing(world: PagesWorld, headers:
     assert await state_of(world, request) is RequestState.PENDING
 
 
-async def test_a_row_that_somebody_else_wrote_is_disowned_by_nobody(world: PagesWorld) -> None:
+async def test_a_request_that_is_not_there_is_disowned_by_nobody(world: PagesWorld) -> None:
     _, request = await world.link()
     unknown = world.keys.disowning_token(new_id(), world.clock.now() + timedelta(days=1))
     assert (await press(world, unknown)).status_code == 404
     assert await state_of(world, request) is RequestState.PENDING
+
+
+async def test_a_row_that_somebody_else_wrote_is_disowned_by_nobody(world: PagesWorld) -> None:
+    _, noticed = await world.link(JANE)
+    _, of_john = await world.link(JOHN)
+    world.store.requests[noticed.id] = replace(noticed, user_id=JOHN.id)
+    assert (await press(world, token_for(world, noticed))).status_code == 404
+    assert await state_of(world, of_john) is RequestState.PENDING
 
 
 async def test_a_notice_of_another_domain_is_unknown_here(world: PagesWorld) -> None:

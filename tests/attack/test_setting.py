@@ -238,11 +238,17 @@ async def test_a_write_that_was_cut_off_is_no_success(world: PagesWorld) -> None
 
 
 @pytest.mark.parametrize("weather", [Weather.DOWN, Weather.NO_RIGHTS])
-async def test_a_directory_that_does_not_take_the_password_is_no_success(world: PagesWorld, weather: Weather) -> None:
+@pytest.mark.parametrize("since", ["before", "the-write"])
+async def test_a_directory_that_does_not_take_the_password_is_no_success(
+    world: PagesWorld, weather: Weather, since: str
+) -> None:
     token, _ = await world.link()
     browser = world.browser()
     page = await open_link(browser, token)
-    world.weather(weather)
+    if since == "before":
+        world.weather(weather)
+    else:
+        world.directories["EXAMPLE"].at_the_write = weather
     assert (await send(browser, page, GOOD_PASSWORD)).status_code == 503
     assert world.password() == OLD_PASSWORD
 

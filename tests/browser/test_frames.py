@@ -1,4 +1,15 @@
-"""Our pages in other people's frames: the browser shows them to the origins that are listed, and to no other."""
+"""Our pages in other people's frames: the browser shows them to the origins that are listed, and to no other.
+
+Defences that were switched off by hand, one at a time, and which test turned red:
+
+- web/security.py, everybody may frame a page that somebody may, or every origin of the site may; no `frame-ancestors` and no
+  `X-Frame-Options` on all others; web/door.py, a page is for a frame unasked, or whatever the wish says:
+  test_the_browser_shows_our_page_in_no_other_frame, each for its own case
+- web/door.py, no page is for a frame, or the wish is lost on the way; web/templates/base.html, head and foot in the frame:
+  test_a_person_sets_a_new_password_in_the_portal_s_frame
+
+`X-Frame-Options` by itself holds nothing here: browsers that know `frame-ancestors` do not look at it.
+"""
 
 from __future__ import annotations
 

@@ -102,6 +102,7 @@ class BuggyDirectory(FakeDirectory):
     """A directory whose adapter may have a bug. Others get their turn while it is asked, as with a real one."""
 
     bug = ""
+    at_the_write: Weather | None = None  # how it behaves from the moment on in which a password is written
 
     async def find_by_id(self, user_id: str) -> User:
         await asyncio.sleep(0)
@@ -109,6 +110,8 @@ class BuggyDirectory(FakeDirectory):
 
     async def set_password(self, user: User, password: Secret) -> None:
         await asyncio.sleep(0)
+        if self.at_the_write is not None:
+            self.tree.weather = self.at_the_write
         if self.bug:
             raise RuntimeError(self.bug)
         await super().set_password(user, password)
