@@ -24,7 +24,8 @@ Each defence was switched off once, by hand, and turned red what stands behind i
                                                                               test_a_password_that_was_typed_for_a_name_is_in_no_file_...
     reset/asked.py, web/forgot.py  a counter's key has the name as typed      test_a_typed_name_that_is_nobody_s_is_kept_nowhere
     reset/asked.py the trail notes nobody's name, or the one that was typed   test_whoever_is_found_and_refused_is_named_in_the_trail_...
-    web/security.py  IPv6 counted by /64                                      test_the_many_networks_of_one_site_are_counted_together
+    web/security.py  IPv6 counted by /64 alone                                test_the_many_networks_of_one_site_are_counted_together
+    web/security.py  IPv6 counted by /48 alone, or by it with one limit       test_one_connection_leaves_its_site_the_rest_...
     reset/queue.py no share of a network                                      test_one_network_takes_nobody_s_place_in_the_queue
     reset/asked.py each refusal is told; reset/queue.py at once               test_a_flood_of_refused_asks_is_no_flood_of_events
     reset/asked.py a minute between asks by name alone, not by person         test_all_names_of_one_person_are_one_within_a_minute
@@ -395,7 +396,15 @@ async def test_all_names_of_one_person_are_one_within_a_minute(world: PagesWorld
 
 async def test_the_many_networks_of_one_site_are_counted_together() -> None:
     world = public_world({"asks_per_network_per_hour": 2})
-    for address in ("2001:db8:7:1::1", "2001:db8:7:2::1", "2001:db8:7:ffff::1", "2001:db8:8::1"):
+    addresses = [f"2001:db8:7:{number:x}::1" for number in range(1, 22)]
+    for address in (*addresses, "2001:db8:8::1"):
+        await ask(world.browser(address=address), f"nobody-{address}")
+    assert sorted(await looked_at(world)) == ["too-many-from-network"] + ["user-unknown"] * 21
+
+
+async def test_one_connection_leaves_its_site_the_rest_of_its_limit() -> None:
+    world = public_world({"asks_per_network_per_hour": 2})
+    for address in ("2001:db8:7:1::1", "2001:db8:7:1::2", "2001:db8:7:1::3", "2001:db8:7:2::1"):
         await ask(world.browser(address=address), f"nobody-{address}")
     assert sorted(await looked_at(world)) == ["too-many-from-network"] + ["user-unknown"] * 3
 

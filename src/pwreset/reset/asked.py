@@ -29,7 +29,7 @@ from pwreset.errors import (
 )
 from pwreset.reset import audit, budget
 from pwreset.reset.demands import demand_for, may_be_texted
-from pwreset.reset.limits import alike
+from pwreset.reset.limits import Network, alike, by_network
 from pwreset.reset.model import (
     Asker,
     Channel,
@@ -72,10 +72,15 @@ class PublicAsk:
 
     domain: str
     name: str
-    network: str  # what it is counted for: the /24 or /48 it came from
+    networks: tuple[Network, ...]  # that it is counted for, the widest last
     asker: Asker
     proven: bool  # whether the browser has proved its work
     renews: str = ""
+
+    @property
+    def site(self) -> str:
+        """The widest network that it came from."""
+        return self.networks[-1].name
 
 
 async def answer(ask: PublicAsk, services: Services) -> bool:
@@ -99,7 +104,7 @@ async def answer(ask: PublicAsk, services: Services) -> bool:
 
 
 async def _is_told(ask: PublicAsk, services: Services) -> bool:
-    return await services.counters.take(f"public-told:{ask.network}", TOLD_OF_A_FLOOD, services.clock.now()) is None
+    return await services.counters.take(f"public-told:{ask.site}", TOLD_OF_A_FLOOD, services.clock.now()) is None
 
 
 def counted(ask: PublicAsk, services: Services, reason: str = "") -> None:
@@ -207,12 +212,13 @@ async def _limit_before_the_look_up(ask: PublicAsk, services: Services) -> None:
     Raises TooManyFromNetwork, Overloaded, TooManyRequests.
     """
     public, now, take = services.settings.public, services.clock.now(), services.counters.take
-    if await take(f"public-network:{ask.network}", Limit(public.asks_per_network_per_hour, HOUR), now) is not None:
-        raise TooManyFromNetwork
+    windows = by_network("public-network", ask.networks, public.asks_per_network_per_hour, HOUR)
     if not ask.proven:
-        key = f"public-unproven-network:{ask.network}"
-        if await take(key, Limit(public.unproven_per_network_per_hour, HOUR), now) is not None:
+        windows += by_network("public-unproven-network", ask.networks, public.unproven_per_network_per_hour, HOUR)
+    for window in windows:
+        if await take(*window, now) is not None:
             raise TooManyFromNetwork
+    if not ask.proven:
         wait = await take("public-unproven:all", Limit(public.unproven_per_minute, MINUTE), now)
         if wait is not None:
             raise Overloaded(wait)

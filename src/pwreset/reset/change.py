@@ -34,7 +34,7 @@ from pwreset.errors import (
     UserUnknown,
 )
 from pwreset.reset import audit
-from pwreset.reset.limits import alike
+from pwreset.reset.limits import Network, alike, by_network
 from pwreset.reset.managers import ACCOUNT_WINDOW, DAY, account_limits
 from pwreset.reset.model import AccountState, AuditEvent, DeliveryMode, Origin, ResetRequest, User
 from pwreset.reset.notices import password_changed_notices
@@ -62,7 +62,7 @@ class Change:
     old: Secret
     new: Secret
     address: str
-    network: str
+    networks: tuple[Network, ...]
 
 
 class _Refused(Exception):
@@ -107,7 +107,9 @@ async def change_password(ask: Change, services: Services) -> User:
 async def _change_password(ask: Change, services: Services) -> User:
     answer_at = services.clock.monotonic() + services.settings.limits.failed_change_seconds
     try:
-        async with services.log_ins.gates.through(*_by_network(ask, services), services):
+        async with contextlib.AsyncExitStack() as gates:
+            for window in _by_network(ask, services):
+                await gates.enter_async_context(services.log_ins.gates.through(*window, services))
             user = await _proven(ask, services)
             _refuse_unfit(ask, user, services)
             await to_the_end(_change(ask, user, services))
@@ -150,7 +152,7 @@ async def _proven(ask: Change, services: Services) -> User:
 
 async def _failed(ask: Change, refusal: _Refused, services: Services) -> None:
     now = services.clock.now()
-    for window in (*_by_name(ask, services), _by_network(ask, services)):
+    for window in (*_by_name(ask, services), *_by_network(ask, services)):
         await services.counters.take(*window, now)
     await services.store.record([_refusal(ask, refusal, services)])
     log.info("change refused", domain=ask.domain, why=refusal.why)
@@ -218,8 +220,9 @@ def _by_name(ask: Change, services: Services) -> tuple[tuple[str, Limit], ...]:
     )
 
 
-def _by_network(ask: Change, services: Services) -> tuple[str, Limit]:
-    return f"change-network:{ask.network}", Limit(services.settings.limits.failed_changes_per_network_per_hour, HOUR)
+def _by_network(ask: Change, services: Services) -> tuple[tuple[str, Limit], ...]:
+    count = services.settings.limits.failed_changes_per_network_per_hour
+    return by_network("change-network", ask.networks, count, HOUR)
 
 
 def _refusal(ask: Change, refusal: _Refused, services: Services) -> AuditEvent:

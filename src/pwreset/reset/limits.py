@@ -10,6 +10,7 @@ import unicodedata
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -24,6 +25,19 @@ Tell = Callable[[str], None]  # told the kind of a limit that has stopped someth
 def alike(typed: str) -> str:
     """A name as limits see it: one text for all its ways to be typed that most directories take for the same."""
     return " ".join(unicodedata.normalize("NFKC", typed).casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where strangers' asks and guesses come from and are counted for; a wider one may do so many `times` as much."""
+
+    name: str
+    times: int = 1
+
+
+def by_network(kind: str, networks: Iterable[Network], count: int, per: timedelta) -> tuple[tuple[str, Limit], ...]:
+    """The counters of an address's networks, with how much each may do, if the narrowest may do `count`."""
+    return tuple((f"{kind}:{network.name}", Limit(count * network.times, per)) for network in networks)
 
 
 def keep_quiet(_kind: str) -> None:

@@ -51,7 +51,7 @@ class AskQueue:
         """Take an ask, or drop it where the queue is full, or its network's share. To be called when its answer is on the wire."""
         tasks, places = self._tasks[ask.proven], services.settings.public.queue
         places = places if ask.proven else max(1, places // UNPROVEN_SHARE)
-        of_network = sum(network == ask.network for network in tasks.values())
+        of_network = sum(site == ask.site for site in tasks.values())
         if len(tasks) >= places or of_network >= max(1, places // NETWORK_SHARE):
             self.dropped += 1
             self.untold += 1
@@ -59,7 +59,7 @@ class AskQueue:
             log.warning("the queue of the public page is full", dropped=self.dropped, proven=ask.proven)
             return
         task = asyncio.create_task(self._work(ask, services))
-        tasks[task] = ask.network
+        tasks[task] = ask.site
         task.add_done_callback(tasks.pop)
 
     async def drain(self, seconds: float, services: Services) -> None:

@@ -176,7 +176,8 @@ class Limits(Section, frozen=True):
     ] = 4
     failed_logins_per_address_per_minute: Annotated[Count, Meta(description="Failed log-ins from one address.")] = 10
     failed_changes_per_network_per_hour: Annotated[
-        Count, Meta(description="Failed tries at `/change` from one IPv4 /24 or IPv6 /48.")
+        Count,
+        Meta(description="Failed tries at `/change` from one IPv4 /24 or IPv6 /64; an IPv6 /48 has ten times as many."),
     ] = 60
     failed_change_seconds: Annotated[
         Annotated[float, Meta(ge=0, le=10)],
@@ -299,7 +300,7 @@ class Public(Section, frozen=True):
         Count, Meta(description="Messages to one address or number, of those that are asked for there.")
     ] = 5
     asks_per_network_per_hour: Annotated[
-        Count, Meta(description="Asks from one IPv4 /24 or IPv6 /48, a whole site perhaps.")
+        Count, Meta(description="Asks from one IPv4 /24 or IPv6 /64; an IPv6 /48 has ten times as many.")
     ] = 60
     asks_per_minute: Annotated[Count, Meta(description="Asks over all.")] = 120
     unproven_per_network_per_hour: Annotated[

@@ -35,7 +35,7 @@ from pwreset.web.door import FAMILY_STATES, FORGOT, STATES, Door, Page, address_
 from pwreset.web.forms import ChangeForm, read_change_form
 from pwreset.web.generator import for_generators
 from pwreset.web.rules import refusals_in_words, rules_in_words
-from pwreset.web.security import TAB_LENGTH, came_from, keep_outcome, outcome_in, wide_network_of
+from pwreset.web.security import TAB_LENGTH, came_from, keep_outcome, outcome_in, wide_networks_of
 
 PATH = "/change"
 # What the page says for each failure, by the name it has in the template. Whatever else happens has a page of its own.
@@ -95,7 +95,7 @@ async def take(page: Page) -> Response:
             old=form.present,
             new=form.new.accepted(),
             address=address_of(page.request),
-            network=wide_network_of(address_of(page.request)),
+            networks=wide_networks_of(address_of(page.request)),
         )
         await change_password(ask, page.services)
     except PwresetError as error:

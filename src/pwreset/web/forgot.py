@@ -28,7 +28,7 @@ from pwreset.web.captcha import Captcha, NoCaptcha, Proof
 from pwreset.web.door import FORGOT, Door, Page, address_of
 from pwreset.web.forms import read_fields
 from pwreset.web.proof_of_work import ProofOfWork
-from pwreset.web.security import came_from, wide_network_of
+from pwreset.web.security import came_from, wide_networks_of
 
 SENT = f"{FORGOT}/sent"
 RENEW = f"{FORGOT}/renew"
@@ -110,7 +110,7 @@ async def renewal_of(page: Page, token: Secret) -> Mapping[str, str] | None:
 def _public_ask(page: Page, domain: str, name: str, *, proven: bool, renews: str = "") -> PublicAsk:
     address = address_of(page.request)
     asker = Asker(Origin.PUBLIC, address, address, logs.correlation.get())
-    return PublicAsk(domain, name, wide_network_of(address), asker, proven, renews)
+    return PublicAsk(domain, name, wide_networks_of(address), asker, proven, renews)
 
 
 def _answer(page: Page, ask: PublicAsk | None = None) -> Response:

@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from pwreset.reset.limits import Network
 from pwreset.reset.tokens import Keys, read_token
 from pwreset.secret import Secret
 
 COOKIE_LIFETIME = timedelta(minutes=15)
 IPV4_ALONE, IPV4_SITE = 32, 24  # bits of a network
 IPV6_CONNECTION, IPV6_SITE = 64, 48
+SITE_TIMES = 10  # what all of an IPv6 site may do, in limits of one connection
 TAB_LENGTH = 16
 TAB_SHAPE = re.compile(r"[0-9a-f]{16}\Z")
 
@@ -208,13 +210,14 @@ def network_of(address: str) -> str:
     return _network(address, IPV4_ALONE, IPV6_CONNECTION)
 
 
-def wide_network_of(address: str) -> str:
-    """The network that strangers' asks and guesses are counted for: the /24 of an IPv4 address, the /48 of an IPv6 one.
+def wide_networks_of(address: str) -> tuple[Network, ...]:
+    """The networks that strangers' asks and guesses are counted for: an IPv4 /24; an IPv6 /64, and the /48 around it.
 
-    That much one provider or company mostly has together. Whoever wants a /48 is given one, and it holds 65,536 /64s:
-    counted by those, one person would have as many limits.
+    A /24 is what one provider or company mostly has together. Whoever wants a /48 is given one, and it holds 65,536 /64s:
+    counted by those alone, one person would have as many limits; by the /48 alone, a whole company no more than a person.
     """
-    return _network(address, IPV4_SITE, IPV6_SITE)
+    narrow, wide = _network(address, IPV4_SITE, IPV6_CONNECTION), _network(address, IPV4_SITE, IPV6_SITE)
+    return (Network(narrow),) if narrow == wide else (Network(narrow), Network(wide, SITE_TIMES))
 
 
 def _network(address: str, ipv4_prefix: int, ipv6_prefix: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pwreset.reset.asked import PublicAsk, renewable
+from pwreset.reset.limits import Network
 from pwreset.reset.model import (
     AccountState,
     Asker,
@@ -37,7 +38,7 @@ def an_ask(name: str = "jane", **changes: Any) -> PublicAsk:
     facts: dict[str, Any] = {
         "domain": "EXAMPLE",
         "name": name,
-        "network": "198.51.100.0/24",
+        "networks": (Network("198.51.100.0/24"),),
         "asker": Asker(Origin.PUBLIC, ADDRESS, ADDRESS, "correlation-2"),
         "proven": True,
     }
@@ -191,7 +192,7 @@ async def test_a_link_of_a_manager_ends_those_that_were_asked_for() -> None:
 async def test_a_flood_for_one_person_leaves_managers_their_limits() -> None:
     world = a_world()
     for number in range(40):
-        await ask(world, network=f"198.51.{number}.0/24")
+        await ask(world, networks=(Network(f"198.51.{number}.0/24"),))
     assert len(await links(world)) == 3
     for _ in range(20):
         await world.send()
@@ -227,13 +228,13 @@ async def test_a_network_is_counted() -> None:
     world = a_world({"asks_per_network_per_hour": 2})
     reasons = [(await ask(world, f"nobody{number}")).facts["reason"] for number in range(3)]
     assert reasons == ["user-unknown", "user-unknown", "too-many-from-network"]
-    assert (await ask(world, "jane", network="203.0.113.0/24")).name == "request.sent"
+    assert (await ask(world, "jane", networks=(Network("203.0.113.0/24"),))).name == "request.sent"
 
 
 async def test_all_are_counted() -> None:
     world = a_world({"asks_per_minute": 2})
     for number in range(3):
-        world.services.asks.put(an_ask(f"nobody{number}", network=f"198.51.{number}.0/24"), world.services)
+        world.services.asks.put(an_ask(f"nobody{number}", networks=(Network(f"198.51.{number}.0/24"),)), world.services)
     await world.services.asks.drain(10, world.services)
     assert sorted(str(event.facts["reason"]) for event in world.store.events) == [
         "overloaded",
@@ -253,7 +254,7 @@ async def test_asks_without_a_proof_are_counted_over_all() -> None:
     world = a_world({"unproven_per_minute": 1})
     for number in range(2):
         world.services.asks.put(
-            an_ask(f"nobody{number}", proven=False, network=f"198.51.{number}.0/24"), world.services
+            an_ask(f"nobody{number}", proven=False, networks=(Network(f"198.51.{number}.0/24"),)), world.services
         )
     await world.services.asks.drain(10, world.services)
     assert sorted(str(event.facts["reason"]) for event in world.store.events) == ["overloaded", "user-unknown"]
@@ -305,7 +306,7 @@ async def test_notices_of_an_ask_cost_no_sms() -> None:
 async def test_a_full_queue_drops_counts_and_tells_once() -> None:
     world = a_world({"queue": 2})
     for number in range(5):
-        world.services.asks.put(an_ask(f"nobody{number}", network=f"198.51.{number}.0/24"), world.services)
+        world.services.asks.put(an_ask(f"nobody{number}", networks=(Network(f"198.51.{number}.0/24"),)), world.services)
     await world.services.asks.drain(10, world.services)
     assert world.services.asks.dropped == 3
     assert [event.facts for event in world.store.events if event.name == "asks.dropped"] == [{"count": 3}]

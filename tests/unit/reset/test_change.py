@@ -8,6 +8,7 @@ import pytest
 
 from pwreset.errors import ChangeRefused, LinkBusy, OutcomeUnclear, PasswordRefused, TooManyFailures
 from pwreset.reset.change import Change, change_password, told_to_all
+from pwreset.reset.limits import Network
 from pwreset.reset.model import AccountState, MessageName, Origin, RequestFilter, RequestState
 from pwreset.reset.policy import Rule, RuleCode
 from pwreset.reset.recover import recover_claims
@@ -28,7 +29,7 @@ async def change(
             "old": Secret(old),
             "new": Secret(new),
             "address": "192.0.2.1",
-            "network": "192.0.2.0/24",
+            "networks": (Network("192.0.2.0/24"),),
             **more,
         }
     )

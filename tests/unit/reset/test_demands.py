@@ -14,6 +14,7 @@ from pwreset.errors import (
     SecondFactorNeeded,
 )
 from pwreset.reset.asked import PublicAsk, answer
+from pwreset.reset.limits import Network
 from pwreset.reset.model import (
     Asker,
     Channel,
@@ -316,7 +317,9 @@ async def test_an_address_that_has_left_the_entry_ends_the_link_whose_code_would
 async def renewed(world: World, request_id: str) -> ResetRequest:
     """The link that the page of an expired one has made in its place."""
     asker = Asker(Origin.PUBLIC, "192.0.2.9", "192.0.2.9", "0")
-    await answer(PublicAsk("EXAMPLE", "", "192.0.2.0/24", asker, proven=True, renews=request_id), world.services)
+    await answer(
+        PublicAsk("EXAMPLE", "", (Network("192.0.2.0/24"),), asker, proven=True, renews=request_id), world.services
+    )
     [new] = [one for one in world.store.requests.values() if one.origin is Origin.PUBLIC]
     return new
 
@@ -331,6 +334,6 @@ async def test_a_link_in_the_place_of_an_expired_one_demands_what_that_did() -> 
 async def test_where_it_is_always_demanded_it_is_of_who_asks_for_himself_too() -> None:
     world = World(domain={"public": True, "mfa": {**CODE, "demand": "always"}})
     asker = Asker(Origin.PUBLIC, "192.0.2.9", "192.0.2.9", "0")
-    await answer(PublicAsk("EXAMPLE", "jane", "192.0.2.0/24", asker, proven=True), world.services)
+    await answer(PublicAsk("EXAMPLE", "jane", (Network("192.0.2.0/24"),), asker, proven=True), world.services)
     [request] = world.store.requests.values()
     assert request.demand == Demand(Factor.CODE, (SMS,))
