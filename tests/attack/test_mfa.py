@@ -20,6 +20,10 @@ Each defence was switched off once, and the tests named turned red:
 - the store's `spend_code` says yes to everybody: `test_a_code_works_once`
 - the minute between codes, which the use case looks at first and the store's statement again, in both:
   `test_codes_are_a_minute_apart`, `test_of_two_codes_asked_for_at_once_one_is_sent`
+- reset/second_factor.py, codes are not asked for one by one:
+  `test_codes_that_are_asked_for_at_once_spend_the_budget_of_the_one_that_is_sent`
+- web/templates/second-factor.html, the log-in name for password managers:
+  `test_nor_does_the_page_for_a_one_time_password_name_anybody`
 - web/second_factor.py, `take_wish` or `take_factor` without `refuse_foreign`:
   `test_a_form_from_elsewhere_sends_and_tries_nothing`
 - web/second_factor.py, `_state_in` without the mark: `test_a_state_that_we_did_not_hand_out_is_refused`
@@ -47,21 +51,24 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import httpx2
 import pytest
 from pyrad.packet import AccessAccept, AccessReject, AuthPacket
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from pwreset.errors import FactorUnavailable, NoSecondFactor
 from pwreset.radius.client import RadiusServers
+from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import Channel, Demand, Factor, Recipient, RequestState
-from pwreset.reset.ports import Verdict
+from pwreset.reset.ports import Limit, Verdict
 from pwreset.reset.second_factor import TRIES_PER_CODE, TRIES_PER_LINK
 from pwreset.secret import Secret
 from pwreset.settings import Radius
+from pwreset.web import pages
 from tests.fakes.pages import GOOD_PASSWORD, HERE, JANE, JOHN, OLD_PASSWORD
 from tests.fakes.person import form_token_of, open_link, send
 from tests.fakes.second_factor import FactorWorld, is_form, press
@@ -92,6 +99,12 @@ async def test_the_link_alone_shows_no_form_and_no_name(world: FactorWorld) -> N
     assert page.status_code == 200
     assert not is_form(page)
     assert not any(words in page.text for words in (JANE.name, JANE.mails[0], JANE.mobiles[0][1:], "345678"))
+
+
+async def test_nor_does_the_page_for_a_one_time_password_name_anybody(radius_world: FactorWorld) -> None:
+    page = await open_link(radius_world.browser(), await radius_world.sent_link(mfa=False))
+    assert "one-time-code" in page.text
+    assert not any(words in page.text for words in (JANE.login, JANE.name, JANE.mails[0]))
 
 
 async def test_the_form_is_not_taken_without_the_factor(world: FactorWorld) -> None:
@@ -250,6 +263,28 @@ async def test_of_two_codes_asked_for_at_once_one_is_sent(world: FactorWorld) ->
     await asyncio.gather(*(press(one, page, "code") for one, page in zip(browsers, pages, strict=True)))
     await world.services.outbox.drain(5.0)
     assert len(world.sms.sent) == 1
+
+
+class Unhurried(MemoryCounters):
+    """Counters that others come between, as they do with those of a database."""
+
+    async def take(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
+        await asyncio.sleep(0)
+        return await super().take(key, limit, now)
+
+
+async def test_codes_that_are_asked_for_at_once_spend_the_budget_of_the_one_that_is_sent(world: FactorWorld) -> None:
+    counters, token = Unhurried(), await world.sent_link()
+    world.services = replace(world.services, counters=counters)
+    world.app = Router([*pages.routes(world.services)])
+    browsers = [world.browser() for _ in range(10)]
+    shown = [await open_link(browser, token) for browser in browsers]
+    await asyncio.gather(*(press(one, page, "code") for one, page in zip(browsers, shown, strict=True)))
+    await world.services.outbox.drain(5.0)
+    assert len(world.sms.sent) == 1
+    two = Limit(2, timedelta(days=1))
+    assert await counters.peek("sms:day", two, world.clock.now()) is None
+    assert await counters.peek(f"messages-to:{JANE.mobiles[0]}", two, world.clock.now()) is None
 
 
 async def test_one_link_sends_so_many_codes_and_no_more() -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -34,6 +33,7 @@ from pwreset.errors import (
     UserUnknown,
 )
 from pwreset.reset import audit
+from pwreset.reset.gates import alone
 from pwreset.reset.limits import Network, alike, by_network
 from pwreset.reset.managers import ACCOUNT_WINDOW, DAY, account_limits
 from pwreset.reset.model import AccountState, AuditEvent, DeliveryMode, Origin, ResetRequest, User
@@ -137,7 +137,7 @@ def _refuse_unfit(ask: Change, user: User, services: Services) -> None:
 async def _proven(ask: Change, services: Services) -> User:
     """The person, who knows the present password. Raises ChangeRefused, TooManyFailures, Unavailable."""
     by_name = _by_name(ask, services)
-    async with _alone(by_name[0][0], services):
+    async with alone(by_name[0][0], services):
         now = services.clock.now()
         for window in by_name:
             if (wait := await services.counters.peek(*window, now)) is not None:
@@ -201,13 +201,6 @@ async def _changeable(ask: Change, services: Services) -> User:
     if user.state is not AccountState.ACTIVE:
         raise _Refused(f"user-{user.state.value}", user)
     return user
-
-
-@contextlib.asynccontextmanager
-async def _alone(key: str, services: Services) -> AsyncIterator[None]:
-    """Tries of one name go one by one, so that each counts before the next."""
-    async with services.log_ins.lock(key), services.counters.alone(key):
-        yield
 
 
 def _by_name(ask: Change, services: Services) -> tuple[tuple[str, Limit], ...]:

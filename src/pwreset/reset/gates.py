@@ -1,4 +1,7 @@
-"""Log-ins under way from one address count as failures until they have ended: no burst slips past the limit."""
+"""Log-ins under way from one address count as failures until they have ended: no burst slips past the limit.
+
+And what must go one by one for other reasons.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,13 @@ class Gates:
         finally:
             gate.under_way -= 1
             gate.ended.set()
+
+
+@asynccontextmanager
+async def alone(key: str, services: Services) -> AsyncIterator[None]:
+    """What is done under one key goes one by one, in all tabs and on all nodes: each counts before the next."""
+    async with services.log_ins.lock(key), services.counters.alone(key):
+        yield
 
 
 async def _room(gate: _Gate, key: str, limit: Limit, services: Services) -> None:

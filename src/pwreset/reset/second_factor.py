@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from pwreset.errors import (
 )
 from pwreset.reset import audit, budget, proofs
 from pwreset.reset.dispatch import lease_until
+from pwreset.reset.gates import alone
 from pwreset.reset.model import AuditEvent, Challenge, Demand, Factor, MessageName, Recipient, ResetRequest, User
 from pwreset.reset.notices import sealed
 from pwreset.reset.ports import Limit, MessageFacts, OtpAnswer, Verdict
@@ -88,9 +89,12 @@ async def send_code(token: Secret, address: str, services: Services) -> None:
     if asked.demand.factor is not Factor.CODE:
         raise CodeOver
     most = services.settings.domains[asked.request.domain].mfa.codes_per_link
-    _refuse_too_soon(asked, most)
-    await _limit_by_destination(asked.demand.code_to, asked.now, services)
-    await _issue(asked, most, address, services)
+    # One by one: of many asks at once those that are refused must not have spent the day's SMS.
+    async with alone(f"code:{asked.request.id}", services):
+        asked = replace(asked, challenge=await services.store.challenge(asked.request.id))
+        _refuse_too_soon(asked, most)
+        await _limit_by_destination(asked.demand.code_to, asked.now, services)
+        await _issue(asked, most, address, services)
 
 
 async def try_code(token: Secret, code: str, form: str, address: str, services: Services) -> Secret:

@@ -137,7 +137,6 @@ def _page(
     digest = page.services.keys.digests(token)[0]
     by_code, tab = asked.demand.factor is Factor.CODE, page.request.path_params["tab"]
     facts: Mapping[str, object] = {
-        "user": asked.user,
         "code_address": page.way_to(f"/reset/{tab}/code"),
         "factor_address": page.way_to(f"/reset/{tab}/factor"),
         "step": "radius" if not by_code else "code" if asked.waits else "send",
