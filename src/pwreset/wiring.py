@@ -73,7 +73,7 @@ async def services_of(configuration: Configuration, *, exclusive: bool) -> Async
         messages=TemplateMessages(settings),
         sealer=AesGcmSealer(keys),
         keys=keys,
-        counters=await _counters(store, clock, configuration, metrics),
+        counters=await _counters(store, clock, configuration, metrics, exclusive=exclusive),
         outbox=Outbox(quotas_of(settings)),
         breached=breached_list(configuration),
         metrics=metrics,
@@ -212,12 +212,22 @@ async def open_store(
 
 
 async def _counters(
-    store: SqliteStore | PostgresStore, clock: Clock, configuration: Configuration, metrics: Metrics
+    store: SqliteStore | PostgresStore,
+    clock: Clock,
+    configuration: Configuration,
+    metrics: Metrics,
+    *,
+    exclusive: bool,
 ) -> Counters:
-    """Those of all nodes; or, where one process serves the store, its own, with the SMS that it sent before."""
+    """Those of all nodes; or, where one process serves the store, its own, which the store keeps for the next start.
+
+    Commands beside that process count for themselves: only one may write down what is counted.
+    """
     if not isinstance(store, SqliteStore):
         return SharedCounters(store.counters, metrics.limit_hit)
-    counters = MemoryCounters(tell=metrics.limit_hit)
+    counters = MemoryCounters(tell=metrics.limit_hit, are_kept=exclusive)
+    if exclusive:
+        await store.keep(counters)
     sent = await store.sms_since(clock.now() - DAY)
     for key, times in spent(sent, configuration.settings.limits).items():
         counters.restore(key, times)

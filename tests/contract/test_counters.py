@@ -1,21 +1,31 @@
-"""What all counters keep to: one suite, run on those in memory and on those that nodes share in PostgreSQL."""
+"""What all counters keep to: one suite, run on those in memory, on those that SQLite keeps, and on those that nodes share
+in PostgreSQL.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pwreset.errors import StoreUnavailable
-from pwreset.reset.limits import MemoryCounters
+from pwreset.reset.limits import KEYS_PER_KIND, MemoryCounters
+from pwreset.reset.pool import digest_of
 from pwreset.reset.ports import Counters, Limit
 from pwreset.store.counters import PostgresCounters
 from pwreset.store.postgres import migrate
+from pwreset.store.sqlite import SqliteStore
+from tests.fakes.clock import FakeClock
 from tests.servers.databases import server_of
 from tests.servers.postgres import Database, PrivatePostgres
 
@@ -34,10 +44,63 @@ async def shared(database: Database) -> AsyncIterator[tuple[PostgresCounters, ..
         await node.close()
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.servers)])
+class KeptCounters:
+    """Those of a process that serves a SQLite store, and of the next one on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.clock = FakeClock(NOW)
+        self._store: SqliteStore | None = None
+
+    async def start(self, now: datetime = NOW, keys_per_kind: int = KEYS_PER_KIND) -> MemoryCounters:
+        """Those of a new process; the one before has stopped in order."""
+        await self.stop()
+        self.clock.set(now)
+        counters = MemoryCounters(keys_per_kind, are_kept=True)
+        self._store = await SqliteStore.open(self.path, self.clock, exclusive=True)
+        await self._store.keep(counters)
+        # Who waits for a lock does not wait for long.
+        await self._store._writer.run(lambda c: c.execute("PRAGMA busy_timeout = 1").fetchone())
+        return counters
+
+    async def stop(self) -> None:
+        if self._store is not None:
+            await self._store.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else can write meanwhile."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What is written down."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute("SELECT key, times FROM counters").fetchall()
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[KeptCounters]:
+    made = KeptCounters(tmp_path / "store.db")
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def only(kept: KeptCounters) -> MemoryCounters:
+    """Those of the one process on a SQLite store."""
+    return await kept.start()
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.servers)])
 def counters(request: pytest.FixtureRequest) -> Counters:
     if request.param == "memory":
         return MemoryCounters()
+    if request.param == "sqlite":
+        only: MemoryCounters = request.getfixturevalue("only")
+        return only
     nodes: tuple[PostgresCounters, ...] = request.getfixturevalue("shared")
     return nodes[0]
 
@@ -164,6 +227,250 @@ async def _do_on_both(database: Database, done: list[tuple[str, str, int, int]],
             assert not same or answers[0] == answers[1], (operation, key, limit, now)
     finally:
         await shared.close()
+
+
+# --- after a restart ---------------------------------------------------------------------------------------------
+
+
+Start = Callable[[datetime], Awaitable[Counters]]
+
+
+@pytest.fixture
+async def start_shared(database: Database) -> AsyncIterator[Start]:
+    migrate(server_of(database))
+    running: list[PostgresCounters] = []
+
+    async def start(_now: datetime) -> PostgresCounters:
+        while running:
+            await running.pop().close()
+        running.append(PostgresCounters(server_of(database)))
+        return running[-1]
+
+    yield start
+    await running[-1].close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.servers)])
+def start(request: pytest.FixtureRequest) -> Start:
+    """Starts a process on the same store, after the one before has stopped."""
+    if request.param == "sqlite":
+        kept: KeptCounters = request.getfixturevalue("kept")
+        return kept.start
+    started: Start = request.getfixturevalue("start_shared")
+    return started
+
+
+async def test_what_was_counted_counts_after_a_restart_and_for_no_longer(start: Start) -> None:
+    await taken(await start(NOW), 3)
+    counters = await start(NOW)
+    assert await counters.take("kind:one", THREE, NOW + 5 * MINUTE) == 10 * MINUTE
+    assert await counters.take("kind:two", THREE, NOW + 5 * MINUTE) is None
+    assert await counters.take("kind:one", THREE, NOW + 15 * MINUTE) is None
+
+
+async def test_what_was_forgotten_stays_so_after_a_restart(start: Start) -> None:
+    before = await start(NOW)
+    await taken(before, 3)
+    await taken(before, 3, "kind:two")
+    await before.forget("kind:one")
+    between = await start(NOW)
+    await between.forget("kind:two")
+    counters = await start(NOW)
+    await taken(counters, 3)
+    await taken(counters, 3, "kind:two")
+
+
+async def test_what_is_counted_after_a_restart_adds_to_what_was_before(start: Start) -> None:
+    for _ in range(3):
+        await taken(await start(NOW), 1)
+    counters = await start(NOW)
+    assert await counters.take("kind:one", THREE, NOW) == timedelta(minutes=15)
+
+
+async def test_what_is_counted_later_counts_for_longer(start: Start) -> None:
+    await taken(await start(NOW), 1)
+    assert await (await start(NOW + 10 * MINUTE)).take("kind:one", THREE, NOW + 10 * MINUTE) is None
+    later = NOW + 16 * MINUTE
+    assert await (await start(later)).peek("kind:one", Limit(1, THREE.per), later) == 9 * MINUTE
+
+
+async def test_what_was_only_looked_at_after_a_restart_counts_after_the_next(start: Start) -> None:
+    await taken(await start(NOW), 3)
+    for _ in range(2):
+        counters = await start(NOW)
+        assert await counters.peek("kind:one", THREE, NOW) == timedelta(minutes=15)
+
+
+async def test_whoever_is_named_in_a_key_is_known_again(start: Start) -> None:
+    keys = ["kind:one", "kind:o\x00ne", "kind:\ud800", "kind:" + "long" * 1000, "kind:"]
+    before = await start(NOW)
+    for key in keys:
+        await taken(before, 3, key)
+    counters = await start(NOW)
+    for key in keys:
+        assert await counters.take(key, THREE, NOW) == timedelta(minutes=15)
+
+
+async def test_a_clock_that_was_set_back_between_two_starts_holds_nobody_up_for_longer(start: Start) -> None:
+    await taken(await start(NOW), 3)
+    earlier = NOW - timedelta(days=1)
+    assert await (await start(earlier)).take("kind:one", THREE, earlier) == timedelta(minutes=15)
+    assert await (await start(earlier + 5 * MINUTE)).take("kind:one", THREE, earlier + 5 * MINUTE) == timedelta(
+        minutes=10
+    )
+    assert await (await start(earlier + 15 * MINUTE)).take("kind:one", THREE, earlier + 15 * MINUTE) is None
+
+
+@settings(max_examples=30)
+@given(done=operations(["kind:a", "kind:b"], [0, 0, 1, 4, 7, 11]), restarts=st.sets(st.integers(0, 24), max_size=6))
+def test_restarts_change_no_answer(done: list[tuple[str, str, int, int]], restarts: set[int]) -> None:
+    asyncio.run(_do_with_restarts(done, restarts, same=True))
+
+
+@settings(max_examples=30)
+@given(done=operations(["kind:a", "kind:b"], [0, 1, 4, 7, -3, -60]), restarts=st.sets(st.integers(0, 24), max_size=6))
+def test_restarts_hold_nobody_up_for_longer_whatever_the_clock_does(
+    done: list[tuple[str, str, int, int]], restarts: set[int]
+) -> None:
+    asyncio.run(_do_with_restarts(done, restarts, same=False))
+
+
+async def _do_with_restarts(done: list[tuple[str, str, int, int]], restarts: set[int], *, same: bool) -> None:
+    with TemporaryDirectory() as folder:
+        memory, kept = MemoryCounters(), KeptCounters(Path(folder) / "store.db")
+        counters, now = await kept.start(), NOW
+        for number, (operation, key, count, minutes) in enumerate(done):
+            now += minutes * MINUTE
+            limit = Limit(count, timedelta(minutes=10))
+            kept.clock.set(now)
+            if number in restarts:
+                counters = await kept.start(now)
+            if operation == "forget":
+                for each in (memory, counters):
+                    await each.forget(key)
+                continue
+            answers = [await getattr(each, operation)(key, limit, now) for each in (memory, counters)]
+            assert all(wait is None or timedelta(0) <= wait <= limit.per for wait in answers), (number, answers)
+            assert not same or answers[0] == answers[1], (number, answers)
+        await kept.stop()
+
+
+# --- written down by one process, on SQLite ----------------------------------------------------------------------
+
+
+async def seen(what: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(30):
+        while not what():
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_counted_is_written_down_within_moments_without_a_stop(kept: KeptCounters) -> None:
+    counters = await kept.start()
+    await taken(counters, 3)
+    await seen(lambda: [row[1].count(",") for row in kept.rows()] == [2])
+    await counters.forget("kind:one")
+    await seen(lambda: kept.rows() == [])
+
+
+async def test_what_cannot_be_written_down_is_as_soon_as_it_can(kept: KeptCounters) -> None:
+    counters = await kept.start()
+    await taken(counters, 1)
+    await seen(lambda: len(kept.rows()) == 1)
+    with kept.locked(), capture_logs() as told:
+        await taken(counters, 1)
+        await taken(counters, 2, "kind:two")
+        await seen(lambda: "the database refuses" in [line["event"] for line in told])
+        await counters.forget("kind:one")
+    await seen(lambda: [(row[0], row[1].count(",")) for row in kept.rows()] == [(digest_of("kind:two"), 1)])
+
+
+async def test_a_store_that_cannot_be_written_holds_up_no_stop(kept: KeptCounters) -> None:
+    await taken(await kept.start(), 3)
+    with kept.locked(), capture_logs() as told:
+        await kept.stop()
+    assert any("what was counted last for limits is not written" in line["event"] for line in told)
+
+
+async def test_a_flood_writes_no_more_rows_than_memory_keeps(kept: KeptCounters) -> None:
+    counters = await kept.start(keys_per_kind=100)
+    with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE written (key TEXT)")
+        for event in ("INSERT", "UPDATE"):
+            other.execute(
+                f"CREATE TRIGGER {event}_seen AFTER {event} ON counters BEGIN INSERT INTO written VALUES (NEW.key); END"
+            )
+        # Nothing else has its turn meanwhile: none of these waits.
+        for number in range(20_000):
+            await counters.take(f"flood:{number}", THREE, NOW)
+            await counters.take("kind:one", Limit(30_000, MINUTE), NOW)
+        await kept.stop()
+        assert other.execute("SELECT count(*) FROM written").fetchone() == (101,)
+    assert len(kept.rows()) == 101
+
+
+async def test_no_name_stands_in_the_file(kept: KeptCounters) -> None:
+    await (await kept.start()).take("asks-for-name:EXAMPLE:jane.doe", THREE, NOW)
+    await kept.stop()
+    [(key, _)] = kept.rows()
+    assert key.startswith("asks-for-name:")
+    assert b"jane" not in kept.path.read_bytes()
+
+
+async def test_what_wards_off_floods_and_what_the_outbox_knows_is_not_written_down(kept: KeptCounters) -> None:
+    counters = await kept.start()
+    for key in ("page:192.0.2.1", "report:192.0.2.1", "sms:day", "sms:33"):
+        await counters.take(key, THREE, NOW)
+    await kept.stop()
+    assert kept.rows() == []
+
+
+async def test_what_is_over_leaves_memory_and_file(kept: KeptCounters) -> None:
+    counters = await kept.start()
+    for number in range(50):
+        await counters.take(f"kind:{number}", THREE, NOW)
+    await seen(lambda: len(kept.rows()) == 50)
+    kept.clock.advance(timedelta(minutes=15))
+    await seen(lambda: kept.rows() == [])
+    assert counters.known("kind:") == 0
+
+
+async def test_what_was_counted_before_the_start_leaves_in_its_order(kept: KeptCounters) -> None:
+    before = await kept.start()
+    for minutes in range(3):
+        await before.take(f"kind:{minutes}", THREE, NOW + minutes * MINUTE)
+    counters = await kept.start(NOW + 2 * MINUTE)
+    kept.clock.set(NOW + 16 * MINUTE)
+    await seen(lambda: len(kept.rows()) == 1)
+    assert await counters.peek("kind:2", Limit(1, THREE.per), NOW + 16 * MINUTE) == MINUTE
+
+
+@pytest.mark.parametrize("starts", [1, 2])
+async def test_what_a_later_clock_has_counted_counts_from_the_first_start_on(kept: KeptCounters, starts: int) -> None:
+    await taken(await kept.start(), 3)
+    earlier = NOW - timedelta(days=1)
+    counters = await kept.start(earlier)
+    for _ in range(starts - 1):
+        counters = await kept.start(earlier + 5 * MINUTE)
+    assert await counters.peek("kind:one", THREE, earlier + 5 * MINUTE) == 10 * MINUTE
+
+
+async def test_a_clock_that_was_set_back_before_a_stop_does_not_count_from_the_next_start_on(
+    kept: KeptCounters,
+) -> None:
+    counters = await kept.start()
+    await taken(counters, 3)
+    await seen(lambda: len(kept.rows()) == 1)
+    earlier = NOW - timedelta(days=1)
+    assert await counters.peek("kind:one", THREE, earlier) == 15 * MINUTE
+    again = await kept.start(earlier + 5 * MINUTE)
+    assert await again.peek("kind:one", THREE, earlier + 5 * MINUTE) == 10 * MINUTE
+
+
+async def test_what_was_over_at_the_start_is_gone(kept: KeptCounters) -> None:
+    await taken(await kept.start(), 1)
+    await kept.start(NOW + timedelta(minutes=15))
+    assert kept.rows() == []
 
 
 # --- on several nodes --------------------------------------------------------------------------------------------

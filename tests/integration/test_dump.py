@@ -28,7 +28,7 @@ from tests.servers.databases import server_of
 from tests.servers.postgres import Database
 
 pytestmark = pytest.mark.servers
-TABLES = ("requests", "deliveries", "events", "blocks", "heads", "once")
+TABLES = ("requests", "deliveries", "events", "blocks", "heads", "once", "challenges", "counters")
 Run = Callable[..., list[tuple[Any, ...]]]
 
 

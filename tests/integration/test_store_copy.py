@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from pwreset.errors import StartError
+from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import Channel, RequestFilter
+from pwreset.reset.ports import Limit
 from pwreset.store.copying import copy_store, row_count
+from pwreset.store.migrate import known_migrations
 from pwreset.store.postgres import PostgresStore
-from pwreset.store.sqlite import SqliteStore
+from pwreset.store.sqlite import SqliteStore, migrate
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import a_delivery, a_request, an_event
 from tests.servers.databases import server_of
@@ -19,6 +22,7 @@ from tests.servers.postgres import Database
 
 pytestmark = pytest.mark.servers
 KEY = b"k" * 32
+THREE = Limit(3, timedelta(minutes=15))
 
 
 async def filled(path: Path, clock: FakeClock) -> None:
@@ -89,3 +93,28 @@ async def test_what_arrives_otherwise_than_it_was_sent_is_not_kept(tmp_path: Pat
         copy_store(path, server_of(database), lambda _: None)
     assert await store.list(RequestFilter(), clock.now()) == ()
     await store.close()
+
+
+async def test_what_limits_have_counted_moves_too(tmp_path: Path, database: Database) -> None:
+    clock, path = FakeClock(), tmp_path / "store.db"
+    store = await SqliteStore.open(path, clock, exclusive=True)
+    counters = MemoryCounters(are_kept=True)
+    await store.keep(counters)
+    for key in ("login-account:jane", "login-account:j\u00f6rg") * 3:
+        await counters.take(key, THREE, clock.now())
+        clock.advance(timedelta(minutes=1))
+    await store.close()
+    assert copy_store(path, server_of(database), lambda _: None)["counters"] == 2
+    new = await PostgresStore.open(server_of(database), clock)
+    for key in ("login-account:jane", "login-account:j\u00f6rg"):
+        assert await new.counters.take(key, THREE, clock.now()) == await counters.peek(key, THREE, clock.now())
+    await new.close()
+
+
+async def test_an_older_store_is_copied(tmp_path: Path, database: Database) -> None:
+    path, before = tmp_path / "store.db", tmp_path / "before"
+    before.mkdir()
+    (before / known_migrations()[0].name).write_text(known_migrations()[0].text, encoding="utf-8")
+    migrate(path, before)
+    assert row_count(path) == 0
+    assert set(copy_store(path, server_of(database), lambda _: None).values()) == {0}

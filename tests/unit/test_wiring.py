@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from pwreset.reset.ports import Limit
 from pwreset.settings import Configuration, load
 from pwreset.store.clock import SystemClock
 from pwreset.store.sqlite import SqliteStore
@@ -48,3 +49,25 @@ async def test_the_service_leaves_no_event_unchained(
     async with services_of(configuration, exclusive=exclusive) as services:
         await services.store.record([an_event(datetime.now(UTC))])
     assert await unchained(tmp_path / "pwreset.db") == left
+
+
+THREE = Limit(3, timedelta(hours=1))
+
+
+async def test_a_command_beside_the_service_changes_nothing_of_what_it_has_counted(
+    configuration: Configuration,
+) -> None:
+    now = datetime.now(UTC)
+    async with (
+        services_of(configuration, exclusive=False) as command,  # ends last
+        services_of(configuration, exclusive=True) as service,
+    ):
+        for _ in range(3):
+            await service.counters.take("kind:one", THREE, now)
+        await command.counters.take("kind:one", THREE, now)
+        await command.counters.take("kind:two", Limit(1, timedelta(hours=1)), now)
+    async with services_of(configuration, exclusive=True) as service:
+        assert await service.counters.peek("kind:one", THREE, now) is not None
+        assert await service.counters.peek("kind:two", Limit(1, timedelta(hours=1)), now) is None
+    async with services_of(configuration, exclusive=False) as command:
+        assert await command.counters.peek("kind:one", THREE, now) is None

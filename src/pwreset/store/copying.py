@@ -28,6 +28,7 @@ TABLES = {
     "heads": ("node",),
     "once": ("key",),
     "challenges": ("request_id",),
+    "counters": ("key",),
 }
 NUMBERED = ("requests", "deliveries", "events")
 ROWS_AT_ONCE = 1000
@@ -35,6 +36,10 @@ ROWS_AT_ONCE = 1000
 PATIENT = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "enable_seqscan": "on"}
 
 Row = tuple[Any, ...]
+
+# Counts are numbered here and found by their keys there, and their times are JSON here and a list there.
+LEFT_OUT = {"counters": "id"}
+AS_THERE: dict[str, Callable[[Row], Row]] = {"counters": lambda row: (row[0], msgspec.json.decode(row[1]), *row[2:])}
 
 
 def copy_store(path: Path, target: Server, advance: Callable[[int], None]) -> dict[str, int]:
@@ -57,7 +62,8 @@ def copy_store(path: Path, target: Server, advance: Callable[[int], None]) -> di
 
 
 def row_count(path: Path) -> int:
-    """How many rows there are to copy."""
+    """How many rows there are to copy. Upgrades the store where needed, and raises what that raises."""
+    prepare(path, locked=False)
     with closing(connect(path)) as source:
         return sum(int(source.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in TABLES)  # noqa: S608
 
@@ -73,16 +79,17 @@ def _refuse_rows(there: psycopg.Connection[Row]) -> None:
 def _copy(
     source: sqlite3.Connection, there: psycopg.Connection[Row], table: str, advance: Callable[[int], None]
 ) -> int:
-    names = [row[1] for row in source.execute(f"PRAGMA table_info({table})")]
+    names = [row[1] for row in source.execute(f"PRAGMA table_info({table})") if row[1] != LEFT_OUT.get(table)]
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
     order = ", ".join(TABLES[table])
     listed = ", ".join(f'"{name}"' for name in names)
     rows = source.execute(f"SELECT {listed} FROM {table} ORDER BY {order}")  # noqa: S608 - our own names
+    as_there = AS_THERE.get(table, tuple)
     sent, count = sha256(), 0
     into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), columns)
     with there.cursor().copy(into) as copy:
         while some := rows.fetchmany(ROWS_AT_ONCE):
-            for row in some:
+            for row in map(as_there, some):
                 sent.update(_text(row))
                 copy.write_row(row)
             count += len(some)

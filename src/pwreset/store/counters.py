@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Any, cast
 
 from pwreset.errors import StoreUnavailable
+from pwreset.reset.pool import digest_of
 from pwreset.reset.ports import Limit
 from pwreset.store.connection import Connection
 from pwreset.store.lane import Job, Jobs, Lane, note
@@ -88,18 +88,18 @@ class PostgresCounters:
         if limit.count == 0:
             return None
         self._sweep(now)
-        return await self._lane.run(_Take(_digest(key), limit, now))
+        return await self._lane.run(_Take(digest_of(key), limit, now))
 
     async def peek(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
         """Like `take`, without counting."""
         if limit.count == 0:
             return None
-        digest = _digest(key)
+        digest = digest_of(key)
         return await self._lane.run(lambda c: _waits(c, [_Take(digest, limit, now)])[0])
 
     async def forget(self, key: str) -> None:
         """Start this key anew."""
-        await self._lane.run(lambda c: c.execute(FORGET, {"key": _digest(key)}).rowcount)
+        await self._lane.run(lambda c: c.execute(FORGET, {"key": digest_of(key)}).rowcount)
 
     @asynccontextmanager
     async def alone(self, key: str) -> AsyncIterator[None]:
@@ -107,7 +107,7 @@ class PostgresCounters:
 
         The lock is the connection's: a process that dies gives it up. Two tasks of one process hold it both.
         """
-        parameters = {"key": _digest(key)}
+        parameters = {"key": digest_of(key)}
         try:
             async with asyncio.timeout(ALONE_SECONDS):
                 # Who holds it may be on another machine, and rings no bell here.
@@ -203,8 +203,3 @@ def _wait(times: Sequence[int], limit: Limit, now: datetime) -> timedelta | None
     at, per = micros(now), limit.per // timedelta(microseconds=1)
     live = sorted(time for time in (min(time, at) for time in times) if time + per > at)
     return timedelta(microseconds=live[-limit.count] + per - at) if len(live) >= limit.count else None
-
-
-def _digest(key: str) -> str:
-    kind, _, rest = key.partition(":")
-    return f"{kind}:{blake2b(rest.encode(errors='surrogatepass'), digest_size=16).hexdigest()}"

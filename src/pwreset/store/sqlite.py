@@ -13,11 +13,13 @@ from pathlib import Path
 
 from pwreset import logs
 from pwreset.errors import StoreUnavailable
+from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import ServerHealth
 from pwreset.reset.ports import Clock
 from pwreset.store import statements
 from pwreset.store.connection import Connection
 from pwreset.store.file import FileLock, connect, connect_reader, is_locked, prepare, set_up_writer
+from pwreset.store.kept import CountKeeper
 from pwreset.store.lane import Jobs, Lane, Measure, keep_quiet, read_each, write_together
 from pwreset.store.rows import micros
 from pwreset.store.sql import SqlStore
@@ -40,6 +42,7 @@ class SqliteStore(SqlStore):
         self._path = path
         self._lock = lock
         self._inode = path.stat().st_ino
+        self._keeper: CountKeeper | None = None
         connection = connect(path)
         set_up_writer(connection)
         writer = Lane("store-writer", connection, self._write, measure=partial(measure, "write"))
@@ -83,8 +86,18 @@ class SqliteStore(SqlStore):
         """Whether a process holds the lock of those that serve."""
         return self._lock is not None or is_locked(self._path)
 
+    async def keep(self, counters: MemoryCounters) -> None:
+        """Give these counters what an earlier process has counted, and write down what they count, until closed.
+
+        For the one process that serves the store. Raises StoreUnavailable.
+        """
+        self._keeper = await CountKeeper.begin(counters, self._writer, self._clock)
+
     async def close(self) -> None:
         """Commit what is queued and close."""
+        if self._keeper is not None:
+            await self._keeper.close()
+            self._keeper = None
         await super().close()
         if self._lock is not None:
             self._lock.close()
