@@ -51,25 +51,22 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import cast
 
 import httpx2
 import pytest
 from pyrad.packet import AccessAccept, AccessReject, AuthPacket
-from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from pwreset.errors import FactorUnavailable, NoSecondFactor
 from pwreset.radius.client import RadiusServers
-from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import Channel, Demand, Factor, Recipient, RequestState
 from pwreset.reset.ports import Limit, Verdict
 from pwreset.reset.second_factor import TRIES_PER_CODE, TRIES_PER_LINK
 from pwreset.secret import Secret
 from pwreset.settings import Radius
-from pwreset.web import pages
-from tests.fakes.pages import GOOD_PASSWORD, HERE, JANE, JOHN, OLD_PASSWORD
+from tests.fakes.pages import GOOD_PASSWORD, HERE, JANE, JOHN, OLD_PASSWORD, UnhurriedCounters
 from tests.fakes.person import form_token_of, open_link, send
 from tests.fakes.second_factor import FactorWorld, is_form, press
 from tests.servers.freeradius import JANE as RADIUS_JANE
@@ -265,26 +262,17 @@ async def test_of_two_codes_asked_for_at_once_one_is_sent(world: FactorWorld) ->
     assert len(world.sms.sent) == 1
 
 
-class Unhurried(MemoryCounters):
-    """Counters that others come between, as they do with those of a database."""
-
-    async def take(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
-        await asyncio.sleep(0)
-        return await super().take(key, limit, now)
-
-
-async def test_codes_that_are_asked_for_at_once_spend_the_budget_of_the_one_that_is_sent(world: FactorWorld) -> None:
-    counters, token = Unhurried(), await world.sent_link()
-    world.services = replace(world.services, counters=counters)
-    world.app = Router([*pages.routes(world.services)])
+async def test_codes_that_are_asked_for_at_once_spend_the_budget_of_the_one_that_is_sent() -> None:
+    world = FactorWorld(counters=UnhurriedCounters())
+    token = await world.sent_link()
     browsers = [world.browser() for _ in range(10)]
     shown = [await open_link(browser, token) for browser in browsers]
     await asyncio.gather(*(press(one, page, "code") for one, page in zip(browsers, shown, strict=True)))
     await world.services.outbox.drain(5.0)
     assert len(world.sms.sent) == 1
     two = Limit(2, timedelta(days=1))
-    assert await counters.peek("sms:day", two, world.clock.now()) is None
-    assert await counters.peek(f"messages-to:{JANE.mobiles[0]}", two, world.clock.now()) is None
+    assert await world.counters.peek("sms:day", two, world.clock.now()) is None
+    assert await world.counters.peek(f"messages-to:{JANE.mobiles[0]}", two, world.clock.now()) is None
 
 
 async def test_one_link_sends_so_many_codes_and_no_more() -> None:

@@ -20,7 +20,7 @@ from pwreset.reset.dispatch import Outbox
 from pwreset.reset.limits import MemoryCounters
 from pwreset.reset.model import AccountState, Channel, DeliveryMode, Origin, Recipient, ResetRequest, User
 from pwreset.reset.pace import Quota
-from pwreset.reset.ports import Transport
+from pwreset.reset.ports import Limit, Transport
 from pwreset.reset.services import Services
 from pwreset.reset.tokens import Keys, new_id, new_key, new_token
 from pwreset.secret import Secret
@@ -122,6 +122,14 @@ class BuggyDirectory(FakeDirectory):
         await super().change_own_password(user, old, new)
 
 
+class UnhurriedCounters(MemoryCounters):
+    """Counters that others come between, as they do with those of a database."""
+
+    async def take(self, key: str, limit: Limit, now: datetime) -> timedelta | None:
+        await asyncio.sleep(0)
+        return await super().take(key, limit, now)
+
+
 @dataclass
 class PagesWorld:
     """Everything the pages touch, to be looked at and upset by a test."""
@@ -129,6 +137,7 @@ class PagesWorld:
     settings: Settings = field(default_factory=settings_with)
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     keys: Keys = field(default_factory=lambda: Keys((new_key(),)))
+    counters: MemoryCounters = field(default_factory=MemoryCounters)
 
     def __post_init__(self) -> None:
         self.store = FakeStore(self.clock)
@@ -139,7 +148,6 @@ class PagesWorld:
             if user.domain in self.directories:
                 self.directories[user.domain].add(user, OLD_PASSWORD)
         self.transports: dict[Channel, Transport] = {}
-        self.counters = MemoryCounters()
         self.services = Services(
             configuration=Configuration(self.settings, Path("pwreset.toml")),
             clock=self.clock,

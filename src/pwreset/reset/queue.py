@@ -83,7 +83,8 @@ class AskQueue:
         async with self._slots[ask.proven]:
             logs.correlation.set(ask.asker.correlation)
             try:
-                self.untold += not await answer(ask, services)
+                told = await answer(ask, services)
+                self.untold += not told  # in one step: others count meanwhile
                 if services.clock.monotonic() >= self._tell_at:
                     await self._tell_untold(services)
             except Exception:
