@@ -51,6 +51,10 @@ check: $(VENV)/.dev ## Look without running: ruff, formatting, mypy --strict, im
 bench: packages-test $(VENV)/.dev ## Measure: requests per second, CPU, memory, next to the floor; writes bench/results/
 	@$(BIN)/python -m bench
 
+.PHONY: aloud
+aloud: packages-aloud $(VENV)/.dev ## Have the screen reader Orca read the person's pages out in Firefox, and print what it says
+	@$(BIN)/python -m tests.aloud
+
 .PHONY: docs
 docs: $(VENV)/.dev ## Write the generated reference pages anew
 	@$(BIN)/python -m tools.make_docs
@@ -79,8 +83,8 @@ clean: ## Remove what was made: .venv, caches, results
 	rm -rf $(VENV) .setup dist artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: packages-run packages-demo packages-test
-packages-run packages-demo packages-test: packages-%:
+.PHONY: packages-run packages-demo packages-test packages-aloud
+packages-run packages-demo packages-test packages-aloud: packages-%:
 	@tools/install-packages $*
 
 $(VENV)/.made:

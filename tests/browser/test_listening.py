@@ -145,7 +145,7 @@ async def _in_the_field(page: Page, name: str, value: str) -> None:
 
 
 async def test_a_form_that_is_sent_from_a_field_takes_the_focus_to_its_button(chromium: Browser, site: Site) -> None:
-    """Or Orca, which takes keys for typing as long as a field has the focus, reads out nothing of the page that comes."""
+    """Or Orca leaves out the title of the page that comes, or all of it."""
     async with browsing(chromium, site) as (page, _):
         await form(page, site)
         await page.fill("#password", GOOD_PASSWORD)

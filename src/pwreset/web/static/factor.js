@@ -14,7 +14,7 @@
     form.addEventListener("submit", (event) => {
       if (sent) event.preventDefault();
       else {
-        // With the focus still in a field, a screen reader (Orca 43) says nothing of the page that comes.
+        // Of a page that comes while a field has the focus, Orca 43 leaves out the title, or all.
         form.querySelector("button").focus();
         mark(true);
       }

@@ -52,7 +52,7 @@
     event.preventDefault();
     if (sending) return;
     sending = true;
-    submit.focus(); // With the focus still in a field, a screen reader (Orca 43) says nothing of the page that comes.
+    submit.focus(); // Of a page that comes while a field has the focus, Orca 43 leaves out the title, or all.
     submit.setAttribute("aria-disabled", "true");
     submit.textContent = form.dataset.busy;
     status.textContent = form.dataset.busy;

@@ -163,7 +163,7 @@
       return;
     }
     show(false); // Browsers remember what was typed into plain text fields.
-    submit.focus(); // With the focus still in a field, a screen reader (Orca 43) says nothing of the page that comes.
+    submit.focus(); // Of a page that comes while a field has the focus, Orca 43 leaves out the title, or all.
     busy(true);
   });
 
