@@ -39,6 +39,10 @@ test: packages-test $(VENV)/.dev ## Everything CI runs: ruff, mypy, import-linte
 test-long: packages-test $(VENV)/.dev ## The long test: 200 times kill -9 under load (about ten times as long as in make test)
 	@PWRESET_KILLS=200 $(BIN)/python -m pytest tests/integration/test_kill.py --timeout 7200
 
+.PHONY: test-webkit
+test-webkit: packages-webkit $(VENV)/.dev ## The tests of other browsers in WebKit, too (243 MB of packages more than make test)
+	@PWRESET_WEBKIT=1 $(BIN)/python -m pytest -n $(JOBS) tests/browser/test_other_engines.py
+
 .PHONY: check
 check: $(VENV)/.dev ## Look without running: ruff, formatting, mypy --strict, import directions, generated docs
 	@$(BIN)/ruff check
@@ -83,8 +87,8 @@ clean: ## Remove what was made: .venv, caches, results
 	rm -rf $(VENV) .setup dist artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: packages-run packages-demo packages-test packages-aloud
-packages-run packages-demo packages-test packages-aloud: packages-%:
+.PHONY: packages-run packages-demo packages-test packages-webkit packages-aloud
+packages-run packages-demo packages-test packages-webkit packages-aloud: packages-%:
 	@tools/install-packages $*
 
 $(VENV)/.made:
