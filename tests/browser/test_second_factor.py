@@ -218,6 +218,16 @@ async def test_a_wrong_code_is_told_at_once_and_by_the_field(chromium: Browser, 
         assert (await page.title()).startswith("Error:")
 
 
+async def test_who_takes_long_over_another_code_is_not_too_slow(chromium: Browser, asking: FactorSite) -> None:
+    async with browsing(chromium, asking) as (page, _):
+        await page.clock.install()
+        await factor_wrong(page, asking)
+        await page.clock.fast_forward("05:00")
+        async with page.expect_response(lambda answer: answer.request.method == "HEAD") as renewed:
+            await page.get_by_label("Code").press("1")
+        assert (await renewed.value).status == 200
+
+
 async def test_the_field_is_what_phones_fill_in(chromium: Browser, asking: FactorSite) -> None:
     async with browsing(chromium, asking) as (page, _):
         await code_asked(page, asking)

@@ -5,13 +5,15 @@
 (() => {
   const SOMETIMES = 4 * 60 * 1000;
   const SIGNS = ["focusin", "input", "keydown", "pointerdown", "scroll"];
+  // After a wrong code the address is the one that the form was sent to, which only leads back to the page.
+  const here = window.location.pathname.split("/", 3).join("/") + window.location.search;
   let renewed = Date.now();
 
   const renew = async () => {
     if (Date.now() - renewed < SOMETIMES) return;
     renewed = Date.now();
     try {
-      const { status } = await fetch(window.location.href, { method: "HEAD", redirect: "error" });
+      const { status } = await fetch(here, { method: "HEAD", redirect: "error" });
       // Too long away, or a link that is none any more. What passes (a server that is down, say) is no reason.
       if ([400, 404, 410].includes(status)) window.location.reload();
     } catch {
