@@ -258,7 +258,7 @@ const guessesAtMost = (() => {
       blaster blonde bluebird bobafett bobcat bowling browns bruins bubble buckeye buckeyes buddy1 bunny cadillac caesar
       cancer casino catch22 catfish cavalier cessna chiefs chipper chocolat chris1 christia chronic cobra cookies corona
       coyote cthutq darkstar dbrnjhbz defender deftones detroit dfvgbh diamonds dilbert dodgers dollar dragon1 dragons
-      engineer enterpri escort express fatboy ficken fireball firebird flash flipper foobar freaky freedom1 galaxy gambit
+      engineer enterpri escort express fatboy fireball firebird flash flipper foobar freaky freedom1 galaxy gambit
       gizmo goldfish greenday hamlet hawkeye hellfire hesoyam hjvfirf hornet horse hotstuff ibanez icecream iloveu impala
       indiana indians indigo integra james1 jessica1 joker karate katana knicks kodiak lancer larisa leather lennon lestat
       lights lonewolf longhorn lucifer machine madman malibu manchester marathon marino master1 maxima microsoft mister
