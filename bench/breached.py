@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
@@ -17,6 +16,13 @@ from pwreset.reset.breached import BreachedList
 LOOKS = 20_000
 KNOWN_SHARE = 2  # of the passwords looked for, one in so many is there
 BATCH = 100_000
+# Who starts a process hands his own highest memory on to it: this one is small.
+LAUNCH = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+print(status, usage.ru_maxrss)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +38,17 @@ class Made:
 def build_breached(folder: Path, hashes: int, *, shuffled: bool) -> Made:
     """Make a list of so many generated passwords' hashes as public ones are, have `pwreset breached build` read it, ask it."""
     source, target = folder / "hashes.txt", folder / "breached"
-    # In a process of its own: one that has grown large hands that on to those it starts, as their highest memory.
-    with ProcessPoolExecutor(1) as writer:
-        writer.submit(_write, source, hashes, shuffled=shuffled).result()
+    _write(source, hashes, shuffled=shuffled)
     began = time.perf_counter()
     command = [sys.executable, "-m", "pwreset", "breached", "build", str(source), "--output", str(target)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"pwreset breached build: {process.returncode}")
+    launched = subprocess.run([sys.executable, "-S", "-c", LAUNCH, *command], stdout=subprocess.PIPE, check=True)
+    status, kilobytes = map(int, launched.stdout.split()[-2:])
+    if status:
+        raise RuntimeError(f"pwreset breached build: {os.waitstatus_to_exitcode(status)}")
     seconds = time.perf_counter() - began
     source.unlink()
     look = _look(BreachedList.open(target), hashes)
-    return Made(seconds, usage.ru_maxrss / 1024, target.stat().st_size / 1e6, look)
+    return Made(seconds, kilobytes / 1024, target.stat().st_size / 1e6, look)
 
 
 def _write(path: Path, hashes: int, *, shuffled: bool) -> None:
