@@ -145,4 +145,5 @@ def main() -> None:
                 print(f"[{step.removeprefix('=')}]", " | ".join(press(step)), flush=True)  # noqa: T201
 
 
-main()
+if __name__ == "__main__":
+    main()

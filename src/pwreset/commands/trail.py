@@ -11,6 +11,10 @@ from cyclopts import App, Parameter
 from pwreset.commands.running import DEFAULT_CONFIG, ConfigPath, with_services
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pwreset.reset.model import AuditEvent
+    from pwreset.reset.ports import Store
     from pwreset.reset.services import Services
 
 PAGE = 1000
@@ -34,14 +38,22 @@ def show_audit(
 
     async def look(services: Services) -> None:
         marks = None if typed is None else marks_of(typed, services)
-        left, behind = limit, after
-        while left > 0 and (events := await services.store.audit(behind, min(left, PAGE) if marks is None else PAGE)):
-            shown = [event for event in events if marks is None or event.facts.get("typed") in marks][:left]
-            for event in shown:
-                print(msgspec.json.encode(event).decode())  # noqa: T201
-            left, behind = left - len(shown), events[-1].sequence
+        async for event in events_of(services.store, after, limit, marks):
+            print(msgspec.json.encode(event).decode())  # noqa: T201
 
     with_services(config, look)
+
+
+async def events_of(
+    store: Store, after: int, limit: int, marks: frozenset[str] | None = None
+) -> AsyncIterator[AuditEvent]:
+    """At most `limit` events behind the sequence `after`, page by page; with marks, of asks with these names alone."""
+    left, behind = limit, after
+    while left > 0 and (page := await store.audit(behind, PAGE)):
+        shown = [event for event in page if marks is None or event.facts.get("typed") in marks][:left]
+        for event in shown:
+            yield event
+        left, behind = left - len(shown), page[-1].sequence
 
 
 @audit_app.command
